@@ -1,0 +1,6 @@
+# Flags that every translation unit is compiled with. The arithmetic contract (docs/numerics.md) needs IEEE
+# semantics: no contraction, no value-changing optimisation. tools/check_flags.py holds the build to it.
+add_compile_options(-ffp-contract=off -Wall -Wextra -Wconversion -Wshadow -Wundef -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  add_compile_options(-Wno-stringop-overflow)  # g++ 12 sees one inside fmt 9 that is not there
+endif()

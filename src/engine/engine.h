@@ -1,0 +1,70 @@
+// An engine turns tokens into log-probabilities under one setup. `native` computes them itself.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/index.h"
+#include "base/thread_pool.h"
+#include "record/record.h"
+
+namespace assay {
+
+// How a record's tokens are forced through: one pass over prompt and generated tokens, or the prompt in one
+// pass and then one step for each generated token, with the shapes of decoding.
+enum class Replay : std::uint8_t { prefill, decode };
+
+// One position whose log-probabilities are wanted: those of `ids`, and of the `top_k` most likely.
+struct AskedPosition {
+  Index position = 0;  // as in PositionScores: 1 <= position < tokens.size()
+  std::vector<TokenId> ids;
+  Index top_k = 0;
+};
+
+struct ScoreRequest {
+  std::vector<TokenId> tokens;       // prompt followed by generated ids
+  Index prompt_length = 0;           // how many of them are the prompt
+  std::vector<AskedPosition> asked;  // positions ascending
+  Replay replay = Replay::prefill;
+};
+
+struct GenerateRequest {
+  std::vector<TokenId> prompt;
+  Index max_new_tokens = 0;
+  Index top_k = 0;
+  // Recorded positions: the last n of the prompt and the last n of what was generated; 0 = all.
+  Index last_positions = 3;
+  bool ignore_eos = false;
+};
+
+// Not thread-safe: one call at a time. The KV cache of the previous call is kept, and a token prefix shared
+// with it is not computed again where that cannot change a bit.
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  virtual Index vocabulary_size() const = 0;
+  virtual Index context_length() const = 0;
+
+  // The scores asked for, one entry for each asked position: first the union of `ids` and the top k, in order
+  // of rank. Error: a token id outside the vocabulary, a position outside the tokens, more tokens than the
+  // context holds.
+  virtual Result<std::vector<PositionScores>> score(const ScoreRequest& request) = 0;
+
+  // Greedy decoding: the most likely token, the lowest id among equals; stops after an end-of-sequence token
+  // unless ignore_eos. Fills every field of Generation but setup and reference.
+  virtual Result<Generation> generate(const GenerateRequest& request) = 0;
+
+  // Tokens that have gone through the model so far, for logs and tests of prefix sharing.
+  virtual Index tokens_computed() const = 0;
+};
+
+// What open_engine refuses and why: a model folder that is missing or malformed, a quantization that the
+// checkpoint is not in, an unknown device or dtype; each error lists what exists. `pool` must outlive the
+// engine.
+Result<std::unique_ptr<Engine>> open_engine(const Setup& setup, ThreadPool& pool);
+
+}  // namespace assay

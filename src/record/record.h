@@ -1,0 +1,104 @@
+// What a run leaves behind, in memory. The engine writes it, verify reads it; neither knows the other.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/index.h"
+
+namespace assay {
+
+using TokenId = std::int32_t;
+
+// One id's log-probability at one position.
+struct TokenScore {
+  TokenId id = 0;
+  float logprob = 0;      // natural logarithm, FP32 bits as the engine computed them
+  std::int32_t rank = 0;  // 1 = most likely; ties in id order; 0 = not recorded
+  bool operator==(const TokenScore&) const = default;
+};
+
+// The scores at one position. `position` is the index, in prompt followed by generated ids, of the token that
+// is being predicted (>= 1: nothing predicts the first token). Scores come in order of rank, the position's
+// own token among them.
+struct PositionScores {
+  Index position = 0;
+  std::vector<TokenScore> scores;
+  bool operator==(const PositionScores&) const = default;
+};
+
+// What fixes the bits of a run. `name` is the experiment's word for it, unique in a record.
+struct Setup {
+  std::string name;
+  std::string model;         // folder or Hub name
+  std::string quantization;  // vLLM's name: awq, awq_marlin, gptq_marlin, none
+  std::string dtype;         // float16 or bfloat16
+  std::string device;        // whose arithmetic: ieee, exact; of imported records the GPU's name
+  bool operator==(const Setup&) const = default;
+};
+
+// One reference: a prompt and what one setup generated for it, with the scores at the recorded positions.
+struct Generation {
+  std::string setup;
+  Index reference = 0;
+  std::vector<TokenId> prompt_ids;
+  std::vector<TokenId> generated_ids;
+  std::vector<PositionScores> prefill;  // positions < prompt_ids.size()
+  std::vector<PositionScores> decode;   // positions >= prompt_ids.size()
+  bool operator==(const Generation&) const = default;
+};
+
+// One claim re-executed under one verifier setup: the scores of the claim's own ids at the claim's own
+// positions.
+struct Reexecution {
+  std::string claimed;   // Generation::setup
+  std::string verifier;  // Setup::name of the verification
+  Index reference = 0;
+  std::vector<PositionScores> prefill;
+  std::vector<PositionScores> decode;
+  bool operator==(const Reexecution&) const = default;
+};
+
+// Ordered name -> value pairs: host, os, cpu, gpu, driver, compiler, library versions.
+using Environment = std::vector<std::pair<std::string, std::string>>;
+
+// How the tokens were made; part of the manifest.
+struct GenerationSettings {
+  Index max_new_tokens = 0;
+  Index prompt_tokens = 0;  // document tokens in a prompt (the seed's tokens_per_slice)
+  Index references = 0;
+  Index top_k = 0;
+  bool operator==(const GenerationSettings&) const = default;
+};
+
+// Largest distance seen between repeated runs of one setup.
+struct NoiseFloor {
+  std::string setup;
+  double prefill = 0;
+  double decode = 0;
+  bool operator==(const NoiseFloor&) const = default;
+};
+
+// A prover's run.
+struct Record {
+  Environment environment;
+  std::vector<Setup> setups;
+  GenerationSettings settings;
+  std::string timestamp;                // UTC, ISO 8601
+  std::vector<Generation> generations;  // by setup, then by reference
+  std::vector<NoiseFloor> noise_floors;
+};
+
+// A verifier's run over a record.
+struct Verification {
+  Environment environment;
+  std::vector<Setup> setups;  // the verifier's
+  std::string timestamp;
+  std::string reference_file;  // path of the record that was verified
+  std::string replay;          // prefill or decode
+  std::vector<Reexecution> reexecutions;
+};
+
+}  // namespace assay
