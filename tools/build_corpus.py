@@ -154,7 +154,8 @@ def convert(job: tuple[pathlib.Path, str]) -> tuple[str, str]:
 def fetch_and_unpack(work: pathlib.Path) -> list[str]:
     """Downloads and unpacks every package; returns `name version` lines."""
     debs = work / "debs"
-    debs.mkdir(parents=True, exist_ok=True)
+    for folder in (debs, work / "root"):
+        folder.mkdir(parents=True, exist_ok=True)
     if missing := [name for name in PACKAGES if not list(debs.glob(f"{name}_*.deb"))]:
         subprocess.run(["apt-get", "download", *missing], cwd=debs, check=True)
     versions = []
@@ -190,7 +191,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--work", type=pathlib.Path, required=True)
     work: pathlib.Path = arguments.parse_args().work
-    (work / "packages.txt").parent.mkdir(parents=True, exist_ok=True)
+    work.mkdir(parents=True, exist_ok=True)
     (work / "packages.txt").write_text("\n".join(fetch_and_unpack(work)) + "\n")
     with multiprocessing.Pool() as pool:
         documents = pool.map(convert, list_documents(work / "root"), chunksize=16)
