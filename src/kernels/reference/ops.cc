@@ -1,0 +1,141 @@
+// The definitions of kernels/ops.h, one operation at a time.
+#include "kernels/reference/ops.h"
+
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "number/float16.h"
+#include "number/transcendental.h"
+
+namespace assay {
+namespace {
+
+float decode(Dtype dtype, std::uint16_t bits) {
+  return dtype == Dtype::fp16 ? from_fp16(bits) : from_bf16(bits);
+}
+
+template <Dtype kDtype>
+float rounded(float x) {
+  return kDtype == Dtype::fp16 ? round_to_fp16(x) : round_to_bf16(x);
+}
+
+template <std::size_t kLanes>
+float tree_sum(std::array<float, kLanes> lanes) {
+  for (std::size_t width = kLanes / 2; width > 0; width /= 2) {
+    for (std::size_t i = 0; i < width; ++i) lanes[i] += lanes[i + width];
+  }
+  return lanes[0];
+}
+
+template <class Accumulator>
+float chain_of_one(Dtype weights, const float* a, const std::uint16_t* column, Index k, float start) {
+  auto sum = static_cast<Accumulator>(start);
+  for (Index i = 0; i < k; ++i) {
+    sum = std::fma(static_cast<Accumulator>(a[i]),
+                   static_cast<Accumulator>(decode(weights, column[i * kPanelColumns])), sum);
+  }
+  return static_cast<float>(sum);
+}
+
+void chain(Device device, Dtype weights, const Chain& t) {
+  for (Index row = 0; row < t.rows; ++row) {
+    for (Index column = 0; column < t.columns; ++column) {
+      const std::uint16_t* w = t.panels + column / kPanelColumns * t.panel_stride + column % kPanelColumns;
+      float& c = t.c[row * t.c_stride + column];
+      const float start = t.accumulate ? c : 0.0F;
+      const float* a = t.a + row * t.a_stride;
+      c = device == Device::ieee ? chain_of_one<float>(weights, a, w, t.k, start)
+                                 : chain_of_one<double>(weights, a, w, t.k, start);
+    }
+  }
+}
+
+template <Dtype kDtype>
+void round(const float* x, Index n, float* out) {
+  for (Index i = 0; i < n; ++i) out[i] = rounded<kDtype>(x[i]);
+}
+
+template <Dtype kDtype>
+void add(const float* x, const float* y, Index n, float* out) {
+  for (Index i = 0; i < n; ++i) out[i] = rounded<kDtype>(x[i] + y[i]);
+}
+
+template <Dtype kDtype>
+void rms_norm(const float* x, const float* weight, Index n, float eps, float* out) {
+  std::array<float, kReductionLanes> lanes = {};
+  for (Index i = 0; i < n; ++i) {
+    float& lane = lanes[static_cast<std::size_t>(i % kReductionLanes)];
+    lane = std::fma(x[i], x[i], lane);
+  }
+  const float scale = 1.0F / std::sqrt(tree_sum(lanes) / static_cast<float>(n) + eps);
+  for (Index i = 0; i < n; ++i) out[i] = rounded<kDtype>(rounded<kDtype>(x[i] * scale) * weight[i]);
+}
+
+template <Dtype kDtype>
+void silu_mul(const float* gate, const float* up, Index n, float* out) {
+  for (Index i = 0; i < n; ++i) {
+    const float activated = rounded<kDtype>(gate[i] / (1.0F + portable_exp(-gate[i])));
+    out[i] = rounded<kDtype>(activated * up[i]);
+  }
+}
+
+template <Dtype kDtype>
+void rope(float* x, const float* cosine, const float* sine, Index half) {
+  for (Index i = 0; i < half; ++i) {
+    const float lo = x[i];
+    const float hi = x[i + half];
+    x[i] = rounded<kDtype>(rounded<kDtype>(lo * cosine[i]) - rounded<kDtype>(hi * sine[i]));
+    x[i + half] = rounded<kDtype>(rounded<kDtype>(hi * cosine[i]) + rounded<kDtype>(lo * sine[i]));
+  }
+}
+
+template <Dtype kDtype>
+float softmax_tile(float* scores, Index n, float scale, float* m, float* lanes) {
+  float max = *m;
+  for (Index j = 0; j < n; ++j) {
+    scores[j] *= scale;
+    max = scores[j] > max ? scores[j] : max;
+  }
+  const float rescale = portable_exp(*m - max);
+  for (Index i = 0; i < kSoftmaxLanes; ++i) lanes[i] *= rescale;
+  for (Index j = 0; j < n; ++j) {
+    const float p = portable_exp(scores[j] - max);
+    lanes[j % kSoftmaxLanes] += p;
+    scores[j] = rounded<kDtype>(p);
+  }
+  *m = max;
+  return rescale;
+}
+
+void scale(float* x, Index n, float a) {
+  for (Index i = 0; i < n; ++i) x[i] *= a;
+}
+
+template <Dtype kDtype>
+void normalize(const float* x, Index n, const float* lanes, float* out) {
+  std::array<float, kSoftmaxLanes> copy = {};
+  for (Index i = 0; i < kSoftmaxLanes; ++i) copy[static_cast<std::size_t>(i)] = lanes[i];
+  const float sum = tree_sum(copy);
+  for (Index i = 0; i < n; ++i) out[i] = rounded<kDtype>(x[i] / sum);
+}
+
+LogSumExp log_sum_exp(const float* x, Index n) {
+  float max = -std::numeric_limits<float>::infinity();
+  for (Index i = 0; i < n; ++i) max = x[i] > max ? x[i] : max;
+  std::array<float, kReductionLanes> lanes = {};
+  for (Index i = 0; i < n; ++i)
+    lanes[static_cast<std::size_t>(i % kReductionLanes)] += portable_exp(x[i] - max);
+  return {max, portable_log(tree_sum(lanes))};
+}
+
+template <Dtype kDtype>
+constexpr Ops kOps = {Isa::scalar,       kDtype,           chain,        round<kDtype>,        add<kDtype>,
+                      rms_norm<kDtype>,  silu_mul<kDtype>, rope<kDtype>, softmax_tile<kDtype>, scale,
+                      normalize<kDtype>, log_sum_exp};
+
+}  // namespace
+
+const Ops& reference_ops(Dtype dtype) { return dtype == Dtype::fp16 ? kOps<Dtype::fp16> : kOps<Dtype::bf16>; }
+
+}  // namespace assay
