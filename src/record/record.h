@@ -32,10 +32,11 @@ struct PositionScores {
 // What fixes the bits of a run. `name` is the experiment's word for it, unique in a record.
 struct Setup {
   std::string name;
-  std::string model;         // folder or Hub name
-  std::string quantization;  // vLLM's name: awq, awq_marlin, gptq_marlin, none
-  std::string dtype;         // float16 or bfloat16
-  std::string device;        // whose arithmetic: ieee, exact; of imported records the GPU's name
+  std::string model;           // folder or Hub name
+  std::string quantization;    // vLLM's name: awq, awq_marlin, gptq_marlin, none
+  std::string dtype;           // float16 or bfloat16
+  std::string device;          // whose arithmetic: ieee, exact; of imported records the GPU's name
+  std::string weights_sha256;  // of the checkpoint's tensors; "" = not recorded
   bool operator==(const Setup&) const = default;
 };
 
@@ -73,11 +74,12 @@ struct GenerationSettings {
   bool operator==(const GenerationSettings&) const = default;
 };
 
-// Largest distance seen between repeated runs of one setup.
+// Largest distance seen between repeated runs of one setup; infinite where the runs had nothing in common.
 struct NoiseFloor {
   std::string setup;
   double prefill = 0;
   double decode = 0;
+  Index runs = 0;  // 0 = not recorded
   bool operator==(const NoiseFloor&) const = default;
 };
 
@@ -89,16 +91,57 @@ struct Record {
   std::string timestamp;                // UTC, ISO 8601
   std::vector<Generation> generations;  // by setup, then by reference
   std::vector<NoiseFloor> noise_floors;
+
+  bool operator==(const Record&) const = default;
 };
+
+// How far a re-execution is from its claim in one phase. `mean` and `max` are over positions, and infinite
+// when no position could be compared.
+struct PhaseComparison {
+  double mean = 0;
+  double max = 0;
+  Index positions = 0;  // compared; 0 = not recorded (the seed's files)
+  Index bit_equal = 0;  // of these, positions whose every compared log-probability has the same bits
+  bool operator==(const PhaseComparison&) const = default;
+};
+
+// One reference of one claim against one verifier setup: all that the tables are made from.
+struct Comparison {
+  Index reference = 0;
+  std::string claimed;
+  std::string verifier;
+  PhaseComparison prefill;
+  PhaseComparison decode;
+  Index prompt_tokens = 0;     // 0 = not recorded, here and below
+  Index generated_tokens = 0;  //
+  Index ranked_tokens = 0;     // generated tokens whose rank under the verifier is known
+  Index top_tokens = 0;        // of these, tokens of rank 1: what greedy decoding would have chosen
+  bool operator==(const Comparison&) const = default;
+};
+
+// Names of two setups that a record cannot tell apart.
+using SetupPair = std::pair<std::string, std::string>;
+
+// Which ids a distance uses: all that both sides hold, or the seed's rule (ids in both top-k lists).
+enum class DistanceRule : std::uint8_t { every_id, seed };
 
 // A verifier's run over a record.
 struct Verification {
   Environment environment;
   std::vector<Setup> setups;  // the verifier's
   std::string timestamp;
-  std::string reference_file;  // path of the record that was verified
-  std::string replay;          // prefill or decode
-  std::vector<Reexecution> reexecutions;
+  std::string reference_file;         // path of the record that was verified
+  std::string reference_fingerprint;  // fingerprint() of that record; "" = not recorded
+  Environment reference_environment;
+  std::vector<Setup> claimed_setups;                // the record's; empty = not recorded (the seed's files)
+  std::string replay;                               // prefill or decode; "" = not recorded
+  std::vector<SetupPair> prefill_equivalent_pairs;  // within the record
+  std::vector<SetupPair> decode_equivalent_pairs;
+  std::vector<Reexecution> reexecutions;       // by verifier, claim, reference; empty in the seed's files
+  DistanceRule rule = DistanceRule::every_id;  // that made the comparisons
+  std::vector<Comparison> comparisons;  // filled by verify's compare_all, so that a folder stands alone
+
+  bool operator==(const Verification&) const = default;
 };
 
 }  // namespace assay

@@ -1,0 +1,41 @@
+// The parts of a record as JSON: shared by the run folder, the progress lines and the seed's format. Internal
+// to record.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "record/record.h"
+
+namespace assay {
+
+// object[key] as an array of T: std::string, TokenId, Index, or float (from the nearest double).
+template <class T>
+Result<std::vector<T>> json_get_array(const Json& object, const std::string& file, const std::string& key);
+
+// object[key], which must be an object (an array). The pointer lives as long as `object`.
+Result<const Json*> json_get_object(const Json& object, const std::string& file, const std::string& key);
+Result<const Json*> json_get_list(const Json& object, const std::string& file, const std::string& key);
+
+// Seed files have numbers among the values (gpu_count); they are kept as their decimal text.
+Json environment_to_json(const Environment& environment);
+Result<Environment> environment_from_json(const Json& object, const std::string& file,
+                                          const std::string& key);
+
+Json pairs_to_json(const std::vector<SetupPair>& pairs);
+Result<std::vector<SetupPair>> pairs_from_json(const Json& object, const std::string& file,
+                                               const std::string& key);
+
+// {"awq": {"decode": 0.0, "prefill": 0.0, "runs": 2}, ...}; `runs` only where recorded.
+Json noise_floors_to_json(const std::vector<NoiseFloor>& floors);
+Result<std::vector<NoiseFloor>> noise_floors_from_json(const Json& object, const std::string& file,
+                                                       const std::string& key);
+
+// The seed's `comparisons`; counts that it does not have are written only where recorded.
+Json comparisons_to_json(const std::vector<Comparison>& comparisons);
+Result<std::vector<Comparison>> comparisons_from_json(const Json& object, const std::string& file,
+                                                      const std::string& key);
+
+}  // namespace assay

@@ -1,0 +1,21 @@
+// The analyses as JSON with the seed's keys (`prefill_analysis`, `pairwise_snr`, `kernel_classes`, ...).
+#pragma once
+
+#include "base/json.h"
+#include "verify/analysis.h"
+#include "verify/sanity.h"
+
+namespace assay {
+
+// Everything: for `-o json`, and metrics.json of a run folder. Print with dump_json (record/infinite_json.h).
+Json json_report(const VerificationAnalysis& analysis);
+Json json_report(const RecordAnalysis& analysis);
+
+// verdict.json: outcome, claims with candidates and reasons, environment mismatches.
+Json verdict_json(const VerificationAnalysis& analysis);
+
+// The seed's single file: to_seed_json and the tables. Print with InfinityStyle::bare.
+Json seed_export(const Record& record, const RecordAnalysis& analysis);
+Json seed_export(const VerificationAnalysis& analysis);
+
+}  // namespace assay

@@ -1,0 +1,38 @@
+// What of two environments must agree, and what is expected to differ.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "record/record.h"
+
+namespace assay {
+
+// Software that fixes bits. A key that only one side has is a mismatch; one that neither has is not listed.
+inline constexpr std::string_view kCriticalKeys[] = {"assay_version", "numerics_version", "vllm_version",
+                                                     "torch_version", "cuda_version"};
+// Hardware and host: listed, never counted.
+inline constexpr std::string_view kExpectedDifferences[] = {"gpu_name", "cpu", "driver_version", "hostname",
+                                                            "os"};
+
+// Empty values were not recorded.
+struct EnvironmentDifference {
+  std::string key;
+  std::string reference;
+  std::string verifier;
+  bool operator==(const EnvironmentDifference&) const = default;
+};
+
+struct EnvironmentValidation {
+  std::vector<EnvironmentDifference> critical;  // equal ones among them, as they are printed too
+  std::vector<EnvironmentDifference> expected;
+  std::vector<EnvironmentDifference> mismatches;  // the unequal ones of critical
+  bool valid() const { return mismatches.empty(); }
+};
+
+// Setups of one name must agree in quantization, dtype and (where both recorded it) weights_sha256; those
+// that do not are critical too, with a key like "awq.dtype". A device that differs is an expected difference.
+EnvironmentValidation validate_environment(const Verification& verification);
+
+}  // namespace assay
