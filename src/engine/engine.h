@@ -1,6 +1,7 @@
 // An engine turns tokens into log-probabilities under one setup. `native` computes them itself.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -9,6 +10,7 @@
 #include "base/error.h"
 #include "base/index.h"
 #include "base/thread_pool.h"
+#include "kernels/isa.h"
 #include "record/record.h"
 
 namespace assay {
@@ -57,6 +59,10 @@ class Engine {
   // Greedy decoding: the most likely token, the lowest id among equals; stops after an end-of-sequence token
   // unless ignore_eos. Fills every field of Generation but setup and reference.
   virtual Result<Generation> generate(const GenerateRequest& request) = 0;
+
+  // Drops what is kept of earlier calls, so that the next one computes everything itself: for reproducibility
+  // checks.
+  virtual void forget() = 0;
 
   // Tokens that have gone through the model so far, for logs and tests of prefix sharing.
   virtual Index tokens_computed() const = 0;

@@ -1,0 +1,150 @@
+#include "engine/native/decoder.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "kernels/attention.h"
+#include "number/float16.h"
+
+namespace assay {
+namespace {
+
+std::vector<float> buffer(Index rows, Index columns) {
+  return std::vector<float>(static_cast<std::size_t>(rows * columns));
+}
+
+}  // namespace
+
+// Activations of one pass, [rows, ...].
+struct Decoder::Buffers {
+  Buffers(const ModelConfig& c, Index rows)
+      : residual(buffer(rows, c.hidden_size)),
+        normed(buffer(rows, c.hidden_size)),
+        qkv(buffer(rows, (c.heads + 2 * c.kv_heads) * c.head_dim)),
+        attended(buffer(rows, c.heads * c.head_dim)),
+        gate_up(buffer(rows, 2 * c.intermediate_size)),
+        activated(buffer(rows, c.intermediate_size)),
+        update(buffer(rows, c.hidden_size)) {}
+  std::vector<float> residual, normed, qkv, attended, gate_up, activated, update;
+};
+
+Decoder::Decoder(const ModelConfig& config, const DecoderWeights& weights, const Compute& compute)
+    : config_(config),
+      weights_(weights),
+      compute_(compute),
+      rotary_(config.rope_theta, config.head_dim, config.context_length, compute.ops.dtype) {}
+
+DecoderState Decoder::reserve(Index capacity) const {
+  DecoderState state;
+  for (Index i = 0; i < config_.layers; ++i) {
+    state.layers.emplace_back(config_.kv_heads, config_.head_dim, capacity, compute_.ops.dtype);
+  }
+  return state;
+}
+
+void Decoder::forward(std::span<const std::int32_t> tokens, DecoderState& state, float* hidden) const {
+  while (!tokens.empty()) {
+    const std::size_t count = std::min(tokens.size(), static_cast<std::size_t>(kPassTokens));
+    pass(tokens.first(count), state, hidden);
+    tokens = tokens.subspan(count);
+    hidden += static_cast<Index>(count) * config_.hidden_size;
+  }
+}
+
+void Decoder::pass(std::span<const std::int32_t> tokens, DecoderState& state, float* hidden) const {
+  const auto first = static_cast<Index>(state.tokens.size());
+  const auto rows = static_cast<Index>(tokens.size());
+  require(first + rows <= std::min(state.layers.at(0).capacity(), rotary_.positions()), "the state has room");
+  Buffers buffers(config_, rows);
+  embed(tokens, buffers.residual.data());
+  if (probe_) probe_(0, buffers.residual.data(), rows);
+  for (std::size_t i = 0; i < weights_.layers.size(); ++i) {
+    attention_block(weights_.layers[i], first, rows, state.layers[i], buffers);
+    mlp_block(weights_.layers[i], rows, buffers);
+    if (probe_) probe_(static_cast<Index>(i) + 1, buffers.residual.data(), rows);
+  }
+  normalize(weights_.final_norm, buffers.residual.data(), rows, hidden);
+  state.tokens.insert(state.tokens.end(), tokens.begin(), tokens.end());
+}
+
+void Decoder::embed(std::span<const std::int32_t> tokens, float* residual) const {
+  for (const std::int32_t token : tokens) {
+    require(token >= 0 && token < config_.vocabulary_size, "token ids lie in the vocabulary");
+    const std::uint16_t* row = weights_.embedding.data() + token * config_.hidden_size;
+    for (Index i = 0; i < config_.hidden_size; ++i) {
+      *residual++ = compute_.ops.dtype == Dtype::fp16 ? from_fp16(row[i]) : from_bf16(row[i]);
+    }
+  }
+}
+
+void Decoder::attention_block(const DecoderLayer& layer, Index first, Index rows, KvCache& cache,
+                              Buffers& buffers) const {
+  const Index width = (config_.heads + 2 * config_.kv_heads) * config_.head_dim;
+  normalize(layer.input_norm, buffers.residual.data(), rows, buffers.normed.data());
+  apply(layer.qkv, buffers.normed.data(), rows, buffers.qkv.data());
+  for_each_row(compute_, rows, [&](Index row) {
+    rotate_and_store(layer, first + row, buffers.qkv.data() + row * width, cache);
+  });
+  attention(compute_, buffers.qkv.data(), width, rows, first, config_.heads, cache, buffers.attended.data());
+  apply(layer.output, buffers.attended.data(), rows, buffers.update.data());
+  add_to(buffers.update, rows, buffers.residual);
+}
+
+// q/k norm and rotation of one token's heads in place; its keys and values go into the cache.
+void Decoder::rotate_and_store(const DecoderLayer& layer, Index position, float* qkv, KvCache& cache) const {
+  const Index d = config_.head_dim;
+  const Index rotated = config_.heads + config_.kv_heads;
+  const auto eps = static_cast<float>(config_.rms_norm_eps);
+  for (Index head = 0; head < rotated; ++head) {
+    float* x = qkv + head * d;
+    if (config_.has_qk_norm) {
+      const std::vector<float>& weight = head < config_.heads ? layer.query_norm : layer.key_norm;
+      compute_.ops.rms_norm(x, weight.data(), d, eps, x);
+    }
+    compute_.ops.rope(x, rotary_.cosine(position), rotary_.sine(position), d / 2);
+  }
+  for (Index head = 0; head < config_.kv_heads; ++head) {
+    cache.store(position, head, qkv + (config_.heads + head) * d, qkv + (rotated + head) * d);
+  }
+}
+
+void Decoder::mlp_block(const DecoderLayer& layer, Index rows, Buffers& buffers) const {
+  const Index inner = config_.intermediate_size;
+  normalize(layer.post_attention_norm, buffers.residual.data(), rows, buffers.normed.data());
+  apply(layer.gate_up, buffers.normed.data(), rows, buffers.gate_up.data());
+  for_each_row(compute_, rows, [&](Index row) {
+    const float* gate = buffers.gate_up.data() + row * 2 * inner;
+    compute_.ops.silu_mul(gate, gate + inner, inner, buffers.activated.data() + row * inner);
+  });
+  apply(layer.down, buffers.activated.data(), rows, buffers.update.data());
+  add_to(buffers.update, rows, buffers.residual);
+}
+
+void Decoder::normalize(const std::vector<float>& weight, const float* x, Index rows, float* out) const {
+  const Index n = config_.hidden_size;
+  const auto eps = static_cast<float>(config_.rms_norm_eps);
+  for_each_row(compute_, rows,
+               [&](Index row) { compute_.ops.rms_norm(x + row * n, weight.data(), n, eps, out + row * n); });
+}
+
+void Decoder::apply(const Linear& linear, const float* x, Index rows, float* out) const {
+  matmul(compute_, x, rows, linear.weight, out);
+  if (linear.bias.empty()) return;
+  const Index n = linear.weight.columns;
+  for_each_row(compute_, rows,
+               [&](Index row) { compute_.ops.add(out + row * n, linear.bias.data(), n, out + row * n); });
+}
+
+void Decoder::add_to(const std::vector<float>& update, Index rows, std::vector<float>& residual) const {
+  const Index n = config_.hidden_size;
+  for_each_row(compute_, rows, [&](Index row) {
+    float* x = residual.data() + row * n;
+    compute_.ops.add(update.data() + row * n, x, n, x);
+  });
+}
+
+void Decoder::logits(const float* hidden, Index rows, float* out) const {
+  matmul(compute_, hidden, rows, weights_.lm_head, out);
+}
+
+}  // namespace assay

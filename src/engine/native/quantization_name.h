@@ -1,0 +1,24 @@
+// The names that vLLM gives quantization methods with their kernels, and which checkpoints each can run.
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "checkpoint/config.h"
+#include "number/dtype.h"
+
+namespace assay {
+
+// On the devices `ieee` and `exact` a linear layer is the chain of kernels/ops.h over RN((q - z) s) for all
+// of them; the kernels' own orders belong to the devices that have them.
+inline constexpr std::array<std::string_view, 5> kQuantizationNames = {"none", "awq", "awq_marlin", "gptq",
+                                                                       "gptq_marlin"};
+
+// Error: an unknown name (lists the known ones), a checkpoint of another method, or one that vLLM's kernel of
+// that name refuses. `file` is the model's config.json.
+Result<void> check_quantization(std::string_view name, const ModelConfig& config, Dtype dtype,
+                                const std::string& file);
+
+}  // namespace assay
