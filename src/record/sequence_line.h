@@ -10,7 +10,7 @@
 
 namespace assay {
 
-// Log-probabilities are written as the shortest decimal that reads back as the same float. No newline.
+// Log-probabilities are written as decimals of the exact value, so the same float is read back. No newline.
 std::string to_line(const Generation& generation);
 std::string to_line(const Reexecution& reexecution);
 

@@ -156,7 +156,7 @@ Result<std::vector<PositionScores>> NativeEngine::score(const ScoreRequest& requ
   const Index first =
       reuse_prefix(tokens, request.asked.front().position - 1, static_cast<Index>(tokens.size()));
   std::vector<float> hidden;
-  const auto forward_to = [&, at = first](Index to) mutable {
+  auto forward_to = [&, at = first](Index to) mutable {
     forward(tokens.subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(to - at)), hidden);
     at = to;
   };
