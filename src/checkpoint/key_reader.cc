@@ -23,7 +23,9 @@ KeyReader::KeyReader(const Json& json, const std::string& file, std::string wher
 
 void KeyReader::fail(std::string_view key, std::string expected, std::string found) {
   if (error_) return;
-  error_ = Error{file_, where_ + std::string(key), std::move(expected), std::move(found)};
+  std::string full = where_ + std::string(key);
+  if (key.empty() && !full.empty()) full.pop_back();  // the object itself: "where." without its dot
+  error_ = Error{file_, std::move(full), std::move(expected), std::move(found)};
 }
 
 const Json* KeyReader::find(std::string_view key) {
