@@ -69,8 +69,8 @@ class Engine {
 };
 
 // What open_engine refuses and why: a model folder that is missing or malformed, a quantization that the
-// checkpoint is not in, an unknown device or dtype; each error lists what exists. `pool` must outlive the
-// engine.
-Result<std::unique_ptr<Engine>> open_engine(const Setup& setup, ThreadPool& pool);
+// checkpoint is not in, an unknown device or dtype; each error lists what exists. `isa` is one of
+// available_isas() and changes no bit. `pool` must outlive the engine.
+Result<std::unique_ptr<Engine>> open_engine(const Setup& setup, ThreadPool& pool, Isa isa = fastest_isa());
 
 }  // namespace assay

@@ -1,0 +1,174 @@
+// The native engine on the tiny models: nothing but the setup changes a bit, and bad requests are refused.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/thread_pool.h"
+#include "engine/engine.h"
+
+namespace assay {
+namespace {
+
+using testing::HasSubstr;
+
+Setup setup_of(const std::string& model, const std::string& quantization,
+               const std::string& device = "ieee") {
+  return {.name = quantization,
+          .model = std::string(ASSAY_SOURCE_DIR "/models/") + model,
+          .quantization = quantization,
+          .dtype = "float16",
+          .device = device,
+          .weights_sha256 = ""};
+}
+
+const Setup kDense = setup_of("tiny-qwen3", "none");
+
+std::vector<TokenId> some_tokens(Index n) {
+  std::vector<TokenId> tokens;
+  for (Index i = 0; i < n; ++i) tokens.push_back(static_cast<TokenId>((i * 577 + 31) % 4000));
+  return tokens;
+}
+
+ScoreRequest request_for(Index tokens, Index prompt, std::initializer_list<Index> positions, Replay replay) {
+  ScoreRequest request{some_tokens(tokens), prompt, {}, replay};
+  for (const Index position : positions) {
+    request.asked.push_back({position, {request.tokens[static_cast<std::size_t>(position)], 7}, 5});
+  }
+  return request;
+}
+
+std::vector<PositionScores> score(const Setup& setup, const ScoreRequest& request, int threads = 2,
+                                  Isa isa = fastest_isa()) {
+  ThreadPool pool(threads);
+  auto engine = open_engine(setup, pool, isa);
+  if (!engine) throw Fault(engine.error().message());
+  auto scores = (*engine)->score(request);
+  if (!scores) throw Fault(scores.error().message());
+  return *scores;
+}
+
+TEST(NativeEngine, ThreadsAndInstructionSetsChangeNoBit) {
+  const auto request = request_for(24, 20, {1, 19, 20, 23}, Replay::prefill);
+  for (const char* device : {"ieee", "exact"}) {
+    const auto setup = setup_of("tiny-qwen3", "none", device);
+    const auto expected = score(setup, request, 1);
+    ASSERT_EQ(expected.size(), 4U);
+    EXPECT_EQ(score(setup, request, 2), expected);
+    for (const Isa isa : available_isas()) EXPECT_EQ(score(setup, request, 2, isa), expected) << name_of(isa);
+  }
+}
+
+TEST(NativeEngine, DecodeStepsAndLongPassesGiveTheBitsOfOnePass) {
+  const auto positions = {Index{1}, Index{530}, Index{600}, Index{607}, Index{611}};
+  const auto prefill = score(kDense, request_for(612, 604, positions, Replay::prefill));
+  EXPECT_EQ(score(kDense, request_for(612, 604, positions, Replay::decode)), prefill);
+}
+
+TEST(NativeEngine, DevicesDiffer) {
+  const auto request = request_for(24, 20, {23}, Replay::prefill);
+  EXPECT_NE(score(setup_of("tiny-qwen3", "none", "ieee"), request),
+            score(setup_of("tiny-qwen3", "none", "exact"), request));
+}
+
+TEST(NativeEngine, BfloatActivationsAreAnotherSetup) {
+  auto bf16 = kDense;
+  bf16.dtype = "bfloat16";
+  const auto request = request_for(24, 20, {23}, Replay::prefill);
+  EXPECT_NE(score(bf16, request), score(kDense, request));
+  EXPECT_EQ(score(bf16, request, 1, Isa::scalar), score(bf16, request));
+}
+
+TEST(NativeEngine, ASharedPromptIsComputedOnceWithTheSameBits) {
+  ThreadPool pool(2);
+  auto engine = open_engine(kDense, pool);
+  ASSERT_TRUE(engine.ok());
+  auto first = request_for(80, 70, {68, 69, 75, 79}, Replay::prefill);
+  auto second = first;
+  for (std::size_t i = 70; i < 80; ++i) second.tokens[i] = 5;
+  ASSERT_TRUE((*engine)->score(first).ok());
+  EXPECT_EQ((*engine)->tokens_computed(), 79);
+  const auto shared = (*engine)->score(second);
+  ASSERT_TRUE(shared.ok());
+  EXPECT_EQ((*engine)->tokens_computed(), 79 + 79 - 67);  // from the first asked position's predecessor on
+  EXPECT_EQ(*shared, score(kDense, second));
+  (*engine)->forget();
+  EXPECT_EQ(*(*engine)->score(second), *shared);
+  EXPECT_EQ((*engine)->tokens_computed(), 79 + 12 + 79);
+}
+
+TEST(NativeEngine, GenerationRecordsWhatScoringFinds) {
+  ThreadPool pool(2);
+  auto engine = open_engine(kDense, pool);
+  ASSERT_TRUE(engine.ok());
+  GenerateRequest generate{some_tokens(40), 12, 5, 3, true};
+  const auto made = (*engine)->generate(generate);
+  ASSERT_TRUE(made.ok());
+  EXPECT_EQ(made->generated_ids.size(), 12U);
+  ASSERT_EQ(made->prefill.size(), 3U);
+  ASSERT_EQ(made->decode.size(), 3U);
+  EXPECT_EQ(made->prefill.back().position, 39);
+  EXPECT_EQ(made->decode.back().position, 51);
+  EXPECT_EQ(made->decode.back().scores.front().id, made->generated_ids.back());
+
+  ScoreRequest request{generate.prompt, 40, {}, Replay::decode};
+  request.tokens.insert(request.tokens.end(), made->generated_ids.begin(), made->generated_ids.end());
+  for (const auto* part : {&made->prefill, &made->decode}) {
+    for (const PositionScores& recorded : *part) {
+      AskedPosition asked{recorded.position, {}, 0};
+      for (const TokenScore& one : recorded.scores) asked.ids.push_back(one.id);
+      request.asked.push_back(asked);
+    }
+  }
+  const auto scores = score(kDense, request);
+  std::vector<PositionScores> recorded = made->prefill;
+  recorded.insert(recorded.end(), made->decode.begin(), made->decode.end());
+  EXPECT_EQ(scores, recorded);
+
+  generate.last_positions = 0;
+  const auto everything = (*engine)->generate(generate);
+  ASSERT_TRUE(everything.ok());
+  EXPECT_EQ(everything->prefill.size(), 39U);
+  EXPECT_EQ(everything->decode.size(), 12U);
+  EXPECT_EQ(everything->generated_ids, made->generated_ids);
+}
+
+TEST(NativeEngine, RefusesWhatItCannotScore) {
+  ThreadPool pool(1);
+  auto engine = open_engine(kDense, pool);
+  ASSERT_TRUE(engine.ok());
+  const auto complaint = [&](auto change) {
+    auto request = request_for(24, 20, {23}, Replay::prefill);
+    change(request);
+    const auto scores = (*engine)->score(request);
+    return scores.ok() ? std::string("accepted") : scores.error().message();
+  };
+  EXPECT_THAT(complaint([](auto& r) { r.tokens[3] = 4096; }),
+              HasSubstr("expected ids below 4096, found 4096"));
+  EXPECT_THAT(complaint([](auto& r) { r.tokens[3] = -1; }), HasSubstr("found -1"));
+  EXPECT_THAT(complaint([](auto& r) { r.tokens.resize(9000, 1); }),
+              HasSubstr("at most the context of 8192, found 9000"));
+  EXPECT_THAT(complaint([](auto& r) { r.asked[0].position = 24; }), HasSubstr("1 to 23, found 24"));
+  EXPECT_THAT(complaint([](auto& r) { r.asked[0].ids = {5000}; }), HasSubstr("found 5000"));
+  EXPECT_THAT(complaint([](auto& r) { r.prompt_length = 0; }), HasSubstr("prompt_length"));
+  EXPECT_THAT((*engine)->generate({some_tokens(8190), 3, 5, 3, false}).error().message(),
+              HasSubstr("found 8193"));
+}
+
+TEST(OpenEngine, RefusesUnknownSetupsAndListsWhatExists) {
+  ThreadPool pool(1);
+  const auto complaint = [&](auto change) {
+    auto setup = kDense;
+    change(setup);
+    const auto engine = open_engine(setup, pool);
+    return engine.ok() ? std::string("accepted") : engine.error().message();
+  };
+  EXPECT_THAT(complaint([](auto& s) { s.device = "a1000"; }), HasSubstr("one of ieee, exact, found a1000"));
+  EXPECT_THAT(complaint([](auto& s) { s.dtype = "half"; }), HasSubstr("float16 or bfloat16, found half"));
+  EXPECT_THAT(complaint([](auto& s) { s.quantization = "awq_marlyn"; }),
+              HasSubstr("one of none, awq, awq_marlin"));
+  EXPECT_THAT(complaint([](auto& s) { s.quantization = "awq"; }),
+              HasSubstr("a checkpoint for quantization awq, found none"));
+  EXPECT_THAT(complaint([](auto& s) { s.model = "no/such"; }), HasSubstr("no/such"));
+}
+
+}  // namespace
+}  // namespace assay
