@@ -2,97 +2,23 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <charconv>
 #include <type_traits>
 
 #include "record/infinite_json.h"
 
 namespace assay {
-namespace {
 
-std::string element_key(const std::string& key, std::size_t index) {
+std::string json_element(const std::string& key, std::size_t index) {
   return fmt::format("{}[{}]", key, index);
 }
 
-// object[key], or `absent` when the key is not there.
-Result<Index> count_or(const Json& object, const std::string& file, const std::string& key, Index absent) {
+Result<Index> json_count_or(const Json& object, const std::string& file, const std::string& key,
+                            Index absent) {
   if (!object.contains(key)) return absent;
   auto count = json_get<Index>(object, file, key);
   if (count && *count < 0) return Error{file, key, "a count", std::to_string(*count)};
   return count;
 }
-
-Json phase_to_json(const PhaseComparison& phase) {
-  Json json = {{"logprobs_mean", distance_to_json(phase.mean)},
-               {"logprobs_max", distance_to_json(phase.max)}};
-  if (phase.positions > 0) {
-    json["positions"] = phase.positions;
-    json["bit_equal"] = phase.bit_equal;
-  }
-  return json;
-}
-
-Result<PhaseComparison> phase_from_json(const Json& object, const std::string& file, const std::string& key) {
-  static constexpr std::string_view kKnown[] = {"logprobs_mean", "logprobs_max", "positions", "bit_equal"};
-  const auto json = json_get_object(object, file, key);
-  if (!json) return json.error();
-  if (const auto known = refuse_unknown_keys(**json, file, kKnown); !known) return known.error();
-  const auto mean = distance_from_json(**json, file, "logprobs_mean");
-  const auto max = distance_from_json(**json, file, "logprobs_max");
-  const auto positions = count_or(**json, file, "positions", 0);
-  const auto bit_equal = count_or(**json, file, "bit_equal", 0);
-  if (!mean) return mean.error();
-  if (!max) return max.error();
-  if (!positions) return positions.error();
-  if (!bit_equal) return bit_equal.error();
-  return PhaseComparison{.mean = *mean, .max = *max, .positions = *positions, .bit_equal = *bit_equal};
-}
-
-struct Count {
-  const char* key;
-  Index Comparison::*member;
-};
-constexpr Count kCounts[] = {{"prompt_tokens", &Comparison::prompt_tokens},
-                             {"generated_tokens", &Comparison::generated_tokens},
-                             {"ranked_tokens", &Comparison::ranked_tokens},
-                             {"top_tokens", &Comparison::top_tokens}};
-
-Result<Comparison> comparison_from_json(const Json& json, const std::string& file) {
-  static constexpr std::string_view kKnown[] = {
-      "ref_idx",          "claimed_config", "verify_config",    "is_diagonal",   "prefill_distances",
-      "decode_distances", "prompt_tokens",  "generated_tokens", "ranked_tokens", "top_tokens"};
-  const auto reference = json_get<Index>(json, file, "ref_idx");
-  if (!reference) return reference.error();
-  if (const auto known = refuse_unknown_keys(json, file, kKnown); !known) return known.error();
-  const auto claimed = json_get<std::string>(json, file, "claimed_config");
-  const auto verifier = json_get<std::string>(json, file, "verify_config");
-  const auto diagonal = json_get<bool>(json, file, "is_diagonal");
-  if (!claimed) return claimed.error();
-  if (!verifier) return verifier.error();
-  if (!diagonal) return diagonal.error();
-  if (*diagonal != (*claimed == *verifier)) {
-    return Error{file, "is_diagonal", fmt::format("{} for {} under {}", !*diagonal, *claimed, *verifier),
-                 fmt::format("{}", *diagonal)};
-  }
-  const auto prefill = phase_from_json(json, file, "prefill_distances");
-  const auto decode = phase_from_json(json, file, "decode_distances");
-  if (!prefill) return prefill.error();
-  if (!decode) return decode.error();
-  Comparison comparison{.reference = *reference,
-                        .claimed = *claimed,
-                        .verifier = *verifier,
-                        .prefill = *prefill,
-                        .decode = *decode};
-  for (const auto& [key, member] : kCounts) {
-    const auto count = count_or(json, file, key, 0);
-    if (!count) return count.error();
-    comparison.*member = *count;
-  }
-  return comparison;
-}
-
-}  // namespace
 
 Result<const Json*> json_get_object(const Json& object, const std::string& file, const std::string& key) {
   if (!object.is_object() || !object.contains(key)) return Error{file, key, "an object", "nothing"};
@@ -114,15 +40,15 @@ Result<std::vector<T>> json_get_array(const Json& object, const std::string& fil
   values.reserve((*list)->size());
   for (std::size_t i = 0; i < (*list)->size(); ++i) {
     const Json& value = (**list)[i];
-    const Error wrong{file, element_key(key, i), json_kind<T>(), describe(value)};
+    const auto wrong = [&] { return Error{file, json_element(key, i), json_kind<T>(), describe(value)}; };
     if constexpr (std::is_same_v<T, std::string>) {
-      if (!value.is_string()) return wrong;
+      if (!value.is_string()) return wrong();
       values.push_back(value.get<std::string>());
     } else if constexpr (std::is_floating_point_v<T>) {
-      if (!value.is_number()) return wrong;
+      if (!value.is_number()) return wrong();
       values.push_back(static_cast<T>(value.get<double>()));
     } else {
-      if (!value.is_number_integer() || !std::in_range<T>(value.get<std::int64_t>())) return wrong;
+      if (!value.is_number_integer() || !std::in_range<T>(value.get<std::int64_t>())) return wrong();
       values.push_back(static_cast<T>(value.get<std::int64_t>()));
     }
   }
@@ -156,6 +82,61 @@ Result<Environment> environment_from_json(const Json& object, const std::string&
   return environment;
 }
 
+Json setups_to_json(const std::vector<Setup>& setups, const std::string& default_device) {
+  Json json = Json::object();
+  for (const Setup& setup : setups) {
+    Json& entry = json[setup.name];
+    entry = {{"model_name", setup.model}, {"quantization", setup.quantization}, {"dtype", setup.dtype}};
+    if (setup.device != default_device) entry["device"] = setup.device;
+    if (!setup.weights_sha256.empty()) entry["weights_sha256"] = setup.weights_sha256;
+  }
+  return json;
+}
+
+Result<std::vector<Setup>> setups_from_json(const Json& object, const std::string& file,
+                                            const std::string& key, const std::string& default_device) {
+  static constexpr std::string_view kKnown[] = {"model_name", "quantization", "dtype", "device",
+                                                "weights_sha256"};
+  const auto configs = json_get_object(object, file, key);
+  if (!configs) return configs.error();
+  std::vector<Setup> setups;
+  for (const auto& [name, config] : (*configs)->items()) {
+    const std::string where = file + ": " + key + "." + name;
+    const auto model = json_get<std::string>(config, where, "model_name");
+    if (!model) return model.error();
+    if (const auto known = refuse_unknown_keys(config, where, kKnown); !known) return known.error();
+    Setup setup{.name = name, .model = *model, .quantization = "", .dtype = "", .device = default_device};
+    const auto dtype = json_get<std::string>(config, where, "dtype");
+    if (!dtype) return dtype.error();
+    setup.dtype = *dtype;
+    // Python writes an unquantized setup as null.
+    if (config.contains("quantization") && config.at("quantization").is_null()) {
+      setup.quantization = "none";
+    } else {
+      const auto quantization = json_get<std::string>(config, where, "quantization");
+      if (!quantization) return quantization.error();
+      setup.quantization = *quantization;
+    }
+    for (const auto& [optional_key, member] :
+         {std::pair{"device", &Setup::device}, std::pair{"weights_sha256", &Setup::weights_sha256}}) {
+      if (!config.contains(optional_key)) continue;
+      const auto value = json_get<std::string>(config, where, optional_key);
+      if (!value) return value.error();
+      setup.*member = *value;
+    }
+    setups.push_back(std::move(setup));
+  }
+  return setups;
+}
+
+Result<DistanceRule> distance_rule_from_json(const Json& object, const std::string& file,
+                                             const std::string& key) {
+  const auto name = json_get<std::string>(object, file, key);
+  if (!name) return name.error();
+  if (const auto rule = distance_rule(*name)) return *rule;
+  return Error{file, key, "every_id or seed", *name};
+}
+
 Json pairs_to_json(const std::vector<SetupPair>& pairs) {
   Json json = Json::array();
   for (const auto& [first, second] : pairs) json.push_back(Json::array({first, second}));
@@ -170,7 +151,7 @@ Result<std::vector<SetupPair>> pairs_from_json(const Json& object, const std::st
   for (std::size_t i = 0; i < (*list)->size(); ++i) {
     const Json& pair = (**list)[i];
     if (!pair.is_array() || pair.size() != 2 || !pair[0].is_string() || !pair[1].is_string()) {
-      return Error{file, element_key(key, i), "two setup names", describe(pair)};
+      return Error{file, json_element(key, i), "two setup names", describe(pair)};
     }
     pairs.emplace_back(pair[0].get<std::string>(), pair[1].get<std::string>());
   }
@@ -199,43 +180,13 @@ Result<std::vector<NoiseFloor>> noise_floors_from_json(const Json& object, const
     if (const auto known = refuse_unknown_keys(floor, where, kKnown); !known) return known.error();
     const auto prefill = distance_from_json(floor, where, "prefill");
     const auto decode = distance_from_json(floor, where, "decode");
-    const auto runs = count_or(floor, where, "runs", 0);
+    const auto runs = json_count_or(floor, where, "runs", 0);
     if (!prefill) return prefill.error();
     if (!decode) return decode.error();
     if (!runs) return runs.error();
     floors.push_back({.setup = setup, .prefill = *prefill, .decode = *decode, .runs = *runs});
   }
   return floors;
-}
-
-Json comparisons_to_json(const std::vector<Comparison>& comparisons) {
-  Json json = Json::array();
-  for (const Comparison& comparison : comparisons) {
-    Json entry = {{"ref_idx", comparison.reference},
-                  {"claimed_config", comparison.claimed},
-                  {"verify_config", comparison.verifier},
-                  {"is_diagonal", comparison.claimed == comparison.verifier},
-                  {"prefill_distances", phase_to_json(comparison.prefill)},
-                  {"decode_distances", phase_to_json(comparison.decode)}};
-    for (const auto& [key, member] : kCounts) {
-      if (comparison.*member > 0) entry[key] = comparison.*member;
-    }
-    json.push_back(std::move(entry));
-  }
-  return json;
-}
-
-Result<std::vector<Comparison>> comparisons_from_json(const Json& object, const std::string& file,
-                                                      const std::string& key) {
-  const auto list = json_get_list(object, file, key);
-  if (!list) return list.error();
-  std::vector<Comparison> comparisons;
-  for (std::size_t i = 0; i < (*list)->size(); ++i) {
-    auto comparison = comparison_from_json((**list)[i], file + ": " + element_key(key, i));
-    if (!comparison) return comparison.error();
-    comparisons.push_back(*std::move(comparison));
-  }
-  return comparisons;
 }
 
 }  // namespace assay

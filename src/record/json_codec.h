@@ -19,10 +19,27 @@ Result<std::vector<T>> json_get_array(const Json& object, const std::string& fil
 Result<const Json*> json_get_object(const Json& object, const std::string& file, const std::string& key);
 Result<const Json*> json_get_list(const Json& object, const std::string& file, const std::string& key);
 
+// "key[3]".
+std::string json_element(const std::string& key, std::size_t index);
+
+// object[key], a count, or `absent` when the key is not there.
+Result<Index> json_count_or(const Json& object, const std::string& file, const std::string& key,
+                            Index absent);
+
 // Seed files have numbers among the values (gpu_count); they are kept as their decimal text.
 Json environment_to_json(const Environment& environment);
 Result<Environment> environment_from_json(const Json& object, const std::string& file,
                                           const std::string& key);
+
+// {"awq": {"model_name": ..., "quantization": ..., "dtype": ..., "device": ..., "weights_sha256": ...}, ...};
+// the last two only where they say something (device: something else than `default_device`). Python's null is
+// the quantization none.
+Json setups_to_json(const std::vector<Setup>& setups, const std::string& default_device);
+Result<std::vector<Setup>> setups_from_json(const Json& object, const std::string& file,
+                                            const std::string& key, const std::string& default_device);
+
+Result<DistanceRule> distance_rule_from_json(const Json& object, const std::string& file,
+                                             const std::string& key);
 
 Json pairs_to_json(const std::vector<SetupPair>& pairs);
 Result<std::vector<SetupPair>> pairs_from_json(const Json& object, const std::string& file,

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -32,11 +34,11 @@ struct PositionScores {
 // What fixes the bits of a run. `name` is the experiment's word for it, unique in a record.
 struct Setup {
   std::string name;
-  std::string model;           // folder or Hub name
-  std::string quantization;    // vLLM's name: awq, awq_marlin, gptq_marlin, none
-  std::string dtype;           // float16 or bfloat16
-  std::string device;          // whose arithmetic: ieee, exact; of imported records the GPU's name
-  std::string weights_sha256;  // of the checkpoint's tensors; "" = not recorded
+  std::string model;                // folder or Hub name
+  std::string quantization;         // vLLM's name: awq, awq_marlin, gptq_marlin, none
+  std::string dtype;                // float16 or bfloat16
+  std::string device;               // whose arithmetic: ieee, exact; of imported records the GPU's name
+  std::string weights_sha256 = {};  // of the checkpoint's tensors; "" = not recorded
   bool operator==(const Setup&) const = default;
 };
 
@@ -64,6 +66,9 @@ struct Reexecution {
 
 // Ordered name -> value pairs: host, os, cpu, gpu, driver, compiler, library versions.
 using Environment = std::vector<std::pair<std::string, std::string>>;
+
+// The value of `key`, or "".
+std::string lookup(const Environment& environment, std::string_view key);
 
 // How the tokens were made; part of the manifest.
 struct GenerationSettings {
@@ -124,6 +129,9 @@ using SetupPair = std::pair<std::string, std::string>;
 
 // Which ids a distance uses: all that both sides hold, or the seed's rule (ids in both top-k lists).
 enum class DistanceRule : std::uint8_t { every_id, seed };
+
+const char* word(DistanceRule rule);                               // "every_id", "seed"
+std::optional<DistanceRule> distance_rule(std::string_view word);  // none: an unknown word
 
 // A verifier's run over a record.
 struct Verification {

@@ -19,10 +19,9 @@ struct LoadedRecord {
   RecordFormat format = RecordFormat::run_folder;
   std::variant<Record, Verification> content;
 
-  // The rule that the file's own tables were made with: seed for the seed's JSON, every_id for run folders.
-  DistanceRule rule() const {
-    return format == RecordFormat::seed_json ? DistanceRule::seed : DistanceRule::every_id;
-  }
+  // The rule that the file's own tables were made with: of a verification, the one that it states; of a
+  // record, seed for the seed's JSON and every_id for a run folder.
+  DistanceRule rule() const;
 };
 
 // Reads a run folder, or a JSON file of the seed's schema (generation or verification). Everything is checked

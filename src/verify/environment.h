@@ -13,8 +13,8 @@ namespace assay {
 inline constexpr std::string_view kCriticalKeys[] = {"assay_version", "numerics_version", "vllm_version",
                                                      "torch_version", "cuda_version"};
 // Hardware and host: listed, never counted.
-inline constexpr std::string_view kExpectedDifferences[] = {"gpu_name", "cpu", "driver_version", "hostname",
-                                                            "os"};
+inline constexpr std::string_view kExpectedDifferences[] = {"gpu_name", "cpu_name", "driver_version",
+                                                            "hostname", "os"};
 
 // Empty values were not recorded.
 struct EnvironmentDifference {

@@ -1,0 +1,135 @@
+#include "report/tables.h"
+
+#include <fmt/format.h>
+
+namespace assay {
+namespace {
+
+using Names = std::vector<std::string>;
+
+Names names_of(const std::vector<Setup>& setups) {
+  Names names;
+  for (const Setup& setup : setups) names.push_back(setup.name);
+  return names;
+}
+
+// Text that stands in a cell: a pipe would end it.
+std::string cell_text(const std::string& text) {
+  std::string escaped;
+  for (const char c : text) escaped += c == '|' ? std::string("\\|") : std::string(1, c);
+  return escaped;
+}
+
+std::string markdown_matrix(const Names& rows, const Names& columns, const Matrix& matrix) {
+  std::string text = "| claimed \\ verified |";
+  for (const std::string& name : columns) text += fmt::format(" {} |", cell_text(name));
+  text += "\n| --- |";
+  for (std::size_t j = 0; j < columns.size(); ++j) text += " ---: |";
+  text += '\n';
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    text += fmt::format("| {} |", cell_text(rows[i]));
+    for (const double cell : matrix[i]) text += fmt::format(" {:.2e} |", cell);
+    text += '\n';
+  }
+  return text + '\n';
+}
+
+std::string markdown_phase(const VerificationAnalysis& analysis, const PhaseAnalysis& phase,
+                           const char* name) {
+  std::string text = fmt::format("## {}\n\nMean over {} references:\n\n", name, analysis.references.size());
+  text += markdown_matrix(analysis.claimed, analysis.verifiers, phase.matrix);
+  text += fmt::format("Baseline {:.2e}; SNR (all) {:.2f}×, SNR (meaningful) {:.2f}×.\n\n",
+                      phase.baseline_mean, phase.snr_all, phase.snr_meaningful);
+  text += "| pair | signal | noise | SNR | |\n| --- | ---: | ---: | ---: | --- |\n";
+  for (const PairSnr& pair : phase.pairwise_snr) {
+    text += fmt::format("| {} vs {} | {:.2e} | {:.2e} | {:.1f}× | {} |\n", cell_text(pair.first),
+                        cell_text(pair.second), pair.signal, pair.noise_floor, pair.snr,
+                        label(pair.detectability));
+  }
+  return text + '\n';
+}
+
+// RFC 4180: quoted where it must be.
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
+constexpr const char* kCsvHeader = "phase,reference,claimed,verifier,distance\n";
+
+std::string csv_matrix(const char* phase, const std::string& reference, const Names& rows,
+                       const Names& columns, const Matrix& matrix) {
+  std::string text;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    for (std::size_t j = 0; j < columns.size(); ++j) {
+      text += fmt::format("{},{},{},{},{}\n", phase, reference, csv_field(rows[i]), csv_field(columns[j]),
+                          matrix[i][j]);
+    }
+  }
+  return text;
+}
+
+std::string csv_phase(const char* phase, const std::vector<Index>& references, const Names& rows,
+                      const Names& columns, const std::vector<Matrix>& per_reference, const Matrix& mean) {
+  std::string text;
+  for (std::size_t r = 0; r < references.size(); ++r) {
+    text += csv_matrix(phase, fmt::format("ref_{}", references[r]), rows, columns, per_reference[r]);
+  }
+  return text + csv_matrix(phase, "all", rows, columns, mean);
+}
+
+}  // namespace
+
+std::string markdown_report(const VerificationAnalysis& analysis) {
+  std::string text =
+      fmt::format("# Verification of {}\n\nVerdict: **{}**\n\n| claim | outcome | candidates | reason |\n",
+                  analysis.run.reference_file, word(analysis.verdict.outcome));
+  text += "| --- | --- | --- | --- |\n";
+  for (const ClaimVerdict& claim : analysis.verdict.claims) {
+    text +=
+        fmt::format("| {} | {} | {} | {} |\n", cell_text(claim.claimed), word(claim.outcome),
+                    cell_text(fmt::format("{}", fmt::join(claim.candidates, ", "))), cell_text(claim.reason));
+  }
+  text += '\n';
+  for (const EnvironmentDifference& entry : analysis.environment.mismatches) {
+    text += fmt::format("- environment mismatch: `{}` reference `{}`, verifier `{}`\n", entry.key,
+                        entry.reference, entry.verifier);
+  }
+  if (!analysis.environment.valid()) text += '\n';
+  return text + markdown_phase(analysis, analysis.prefill, "Prefill") +
+         markdown_phase(analysis, analysis.decode, "Decode");
+}
+
+std::string markdown_report(const RecordAnalysis& analysis) {
+  const Names names = names_of(analysis.setups);
+  std::string text = fmt::format("# Generation\n\nFingerprint `{}`\n\n", analysis.fingerprint);
+  for (const auto& [title, check] : {std::pair{"Prefill", &analysis.prefill}, {"Decode", &analysis.decode}}) {
+    text += fmt::format("## {}\n\n", title) + markdown_matrix(names, names, check->matrix);
+    text += fmt::format("Off-diagonal mean {:.2e}. Kernel classes:\n\n", check->off_diagonal_mean);
+    for (const auto& members : check->kernel_classes) text += fmt::format("- {}\n", fmt::join(members, ", "));
+    text += '\n';
+  }
+  return text;
+}
+
+std::string csv_report(const VerificationAnalysis& analysis) {
+  std::string text = kCsvHeader;
+  for (const auto& [name, phase] : {std::pair{"prefill", &analysis.prefill}, {"decode", &analysis.decode}}) {
+    text += csv_phase(name, analysis.references, analysis.claimed, analysis.verifiers,
+                      phase->per_reference_matrices, phase->matrix);
+  }
+  return text;
+}
+
+std::string csv_report(const RecordAnalysis& analysis) {
+  const Names names = names_of(analysis.setups);
+  std::string text = kCsvHeader;
+  for (const auto& [name, check] : {std::pair{"prefill", &analysis.prefill}, {"decode", &analysis.decode}}) {
+    text += csv_phase(name, analysis.references, names, names, check->per_reference_matrices, check->matrix);
+  }
+  return text;
+}
+
+}  // namespace assay
