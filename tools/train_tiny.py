@@ -36,11 +36,11 @@ def new_config() -> transformers.Qwen3Config:
         bos_token_id=None, eos_token_id=[4095, 4093], pad_token_id=4093, attn_implementation="sdpa")
 
 
-def read_tokens(path: pathlib.Path) -> tuple[torch.Tensor, torch.Tensor]:
-    """The training and the validation ids, on the GPU."""
+def read_tokens(path: pathlib.Path, device: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """The training and the validation ids."""
     data = lzma.decompress(path.read_bytes())
     count = int(numpy.frombuffer(data, dtype="<u8", count=1)[0])
-    ids = torch.from_numpy(numpy.frombuffer(data, dtype="<u2", offset=8).astype(numpy.int16)).cuda()
+    ids = torch.from_numpy(numpy.frombuffer(data, dtype="<u2", offset=8).astype(numpy.int16)).to(device)
     return ids[count:], ids[:count]
 
 
@@ -126,7 +126,7 @@ def main() -> None:
     options = arguments.parse_args()
     torch.manual_seed(0)
     torch.set_float32_matmul_precision("highest")
-    train, valid = read_tokens(options.tokens)
+    train, valid = read_tokens(options.tokens, "cuda")
     model = transformers.Qwen3ForCausalLM(new_config()).cuda()
     steps = train_model(model, train, options.seconds, options.work / "checkpoint.pt")
     model.eval()
