@@ -16,16 +16,22 @@ typename Ops::F portable_exp(Ops ops, typename Ops::F x) {
   // Adding 1.5*2^23 rounds to the nearest integer; taking it away again is exact.
   const F shift = ops.set(0x1.8p23F);
   const F n = ops.sub(ops.fma(clamped, ops.set(0x1.715476p0F), shift), shift);
-  F r = ops.fma(n, ops.set(-0x1.62e4p-1F), clamped);  // the high part of ln2 has 14 bits: n times it is exact
-  r = ops.fma(n, ops.set(-0x1.7f7d1cp-20F), r);
+  const F high = ops.fma(n, ops.set(-0x1.62e4p-1F), clamped);  // ln2's high part has 14 bits: exact
+  const F low = ops.set(-0x1.7f7d1cp-20F);
+  const F r = ops.fma(n, low, high);
+  const F r_error = ops.fma(n, low, ops.sub(high, r));
   F p = ops.set(1.0F / 5040.0F);
   p = ops.fma(p, r, ops.set(1.0F / 720.0F));
   p = ops.fma(p, r, ops.set(1.0F / 120.0F));
   p = ops.fma(p, r, ops.set(1.0F / 24.0F));
   p = ops.fma(p, r, ops.set(1.0F / 6.0F));
   p = ops.fma(p, r, ops.set(0.5F));
-  p = ops.fma(ops.mul(r, r), p, r);
-  p = ops.add(p, ops.set(1.0F));
+  // 1 + r as an unevaluated sum, so that only the last addition rounds at the size of the result.
+  const F one = ops.set(1.0F);
+  const F sum = ops.add(one, r);
+  const F sum_error = ops.sub(r, ops.sub(sum, one));
+  const F tail = ops.fma(ops.mul(r, r), p, r_error);
+  p = ops.add(sum, ops.add(sum_error, tail));
   // 2^n in two factors, so that subnormal and overflowing results round once, in the last product.
   const auto integer = ops.to_int(n);
   const auto half = ops.template shift_right<1>(integer);
