@@ -42,6 +42,9 @@ constexpr std::string_view kHarmless[] = {
     "unsloth_version",
     "unsloth_fixed",
     "_commit_hash",
+    "eos_token",
+    "bos_token",
+    "pad_token",
 };
 
 // Keys whose other values would change the numbers.

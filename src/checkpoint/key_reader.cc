@@ -59,13 +59,14 @@ void KeyReader::demand(std::string_view key, std::string_view allowed) {
 }
 
 void KeyReader::refuse_others() {
-  if (!json_.is_object()) return;
+  if (error_ || !json_.is_object()) return;
   const std::vector<std::string_view> known(known_.begin(), known_.end());
   for (const auto& [key, value] : json_.items()) {
     if (known_.contains(key)) continue;
     const std::string_view near = nearest(key, known);
     const std::string hint = near.empty() ? "" : " (did you mean " + std::string(near) + "?)";
     fail(key, "a known key", "an unknown one with value " + describe_value(value) + hint);
+    return;
   }
 }
 
