@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "verify/analysis.h"
 
@@ -17,8 +18,11 @@ struct Evidence {
   double prefill(std::size_t column) const { return analysis.prefill.matrix[row][column]; }
   double decode(std::size_t column) const { return analysis.decode.matrix[row][column]; }
   bool decisively_nearer(std::size_t a, std::size_t b) const {
-    return signal_to_noise(prefill(b), prefill(a)) > kDecisiveRatio ||
-           signal_to_noise(decode(b), decode(a)) > kDecisiveRatio;
+    return decisive(prefill(b), prefill(a)) || decisive(decode(b), decode(a));
+  }
+  // An infinite distance says that nothing could be compared, which is no evidence.
+  static bool decisive(double far, double near) {
+    return std::isfinite(far) && std::isfinite(near) && signal_to_noise(far, near) > kDecisiveRatio;
   }
 };
 
@@ -55,8 +59,8 @@ bool same_arithmetic(const VerificationAnalysis& analysis, const std::string& na
 bool bits_refute(const VerificationAnalysis& analysis, const Evidence& evidence, std::size_t own) {
   const std::string& name = analysis.verifiers[own];
   if (analysis.prefill.bit_equal_share.empty() || !same_arithmetic(analysis, name)) return false;
-  if (evidence.prefill(own) > 0) return true;
-  return analysis.run.replay == "decode" && evidence.decode(own) > 0;
+  if (std::isfinite(evidence.prefill(own)) && evidence.prefill(own) > 0) return true;
+  return analysis.run.replay == "decode" && std::isfinite(evidence.decode(own)) && evidence.decode(own) > 0;
 }
 
 ClaimVerdict judge_claim(const VerificationAnalysis& analysis, std::size_t row) {

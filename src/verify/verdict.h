@@ -31,7 +31,8 @@ inline constexpr double kDecisiveRatio = 3;
 struct VerificationAnalysis;
 
 // A verifier setup stays a candidate unless another one is kDecisiveRatio times nearer to the claim in either
-// phase (over no distance at all, any distance is infinitely farther). A claim is
+// phase (next to distance 0, any other is infinitely farther; an infinite distance, nothing to compare,
+// counts neither way). A claim is
 //   refuted       if its own setup is no candidate, or if claim and verifier ran the very same setup in the
 //   same
 //                 critical environment and their prefill bits (under `--replay decode` decode bits too)
