@@ -44,8 +44,8 @@ inline Record sample_record() {
   return record;
 }
 
-// Every claim under every setup; log-probabilities are those of the claim, moved by 0.25 under the other
-// setup.
+// An honest run, verified: every claim under every setup, each giving the log-probabilities that it gives
+// above.
 inline Verification sample_verification() {
   const Record record = sample_record();
   Verification verification;

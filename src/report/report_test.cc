@@ -1,0 +1,129 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "base/file.h"
+#include "record/infinite_json.h"
+#include "record/run_folder.h"
+#include "record/sample.h"
+#include "record/seed_json.h"
+#include "report/json.h"
+#include "report/tables.h"
+#include "report/text.h"
+#include "report/text_parts.h"
+#include "verify/compare.h"
+
+namespace assay {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+const std::filesystem::path kShared = std::filesystem::path(ASSAY_SOURCE_DIR).parent_path() / "shared";
+
+VerificationAnalysis sample_analysis() {
+  Verification verification = sample_verification();
+  verification.comparisons = *compare_all(sample_record(), verification, DistanceRule::every_id);
+  return *analyze_verification(verification, "v");
+}
+
+RecordAnalysis sample_record_analysis() {
+  return *analyze_record(sample_record(), "r", DistanceRule::every_id);
+}
+
+// From `begin` on, up to the first `end` after it (not included).
+std::string section(const std::string& text, const std::string& begin, const std::string& end) {
+  const std::size_t from = text.find(begin);
+  const std::size_t to = text.find(end, from);
+  return from == std::string::npos || to == std::string::npos ? "" : text.substr(from, to - from);
+}
+
+TEST(TextReport, RepeatsTheSeedsLog) {
+  const auto file = kShared / "data/int4_a100_h100/INT4_A100_generation_H100verification.json";
+  const auto log = kShared / "seed/quant_verify_20251130_094250.txt";
+  if (!std::filesystem::exists(file) || !std::filesystem::exists(log)) GTEST_SKIP() << "no " << kShared;
+  const auto verification = read_verification(file);
+  ASSERT_TRUE(verification) << verification.error().message();
+  const std::string ours = text_report(*analyze_verification(*verification, file.string()));
+  const std::string seeds = *read_text(log);
+  // All the tables, to the last line of the comparison of prefill and decode.
+  const std::string tables =
+      section(seeds, "CROSS-HARDWARE QUANTIZATION DETECTABILITY (PREFILL)", "\n✓ Results saved to");
+  ASSERT_GT(tables.size(), 4000U);
+  EXPECT_THAT(ours, HasSubstr(tables));
+  EXPECT_THAT(ours, HasSubstr(section(seeds, "ENVIRONMENT VALIDATION", "VERIFYING WITH: awq")));
+  EXPECT_THAT(ours, HasSubstr(section(seeds, "QUANTIZATION FORMAT DETECTION", "\nLoading reference file")));
+}
+
+TEST(TextReport, MatrixWidensForLongNames) {
+  EXPECT_EQ(text_matrix({"a"}, {"a", "much_longer_name"}, {{0.5, HUGE_VAL}}),
+            "                                 a much_longer_name\n"
+            "               a         5.00e-01              inf \n");
+}
+
+TEST(TextReport, OwnSectionsFollowTheSeeds) {
+  const std::string text = text_report(sample_analysis());
+  EXPECT_THAT(text, HasSubstr("    ref_0 (diag):      Prompt: 4, Gen: 3 → verified\n"
+                              "      Prefill: 0.00e+00, Decode: 0.00e+00\n"));
+  EXPECT_THAT(text,
+              HasSubstr("awq under awq                                     4/4          4/4          4/4\n"));
+  EXPECT_THAT(text, HasSubstr("✓ Environment validated"));
+  EXPECT_THAT(text, HasSubstr("Overall: consistent"));
+  EXPECT_THAT(text, Not(HasSubstr("nan")));
+}
+
+TEST(TextReport, GenerationSections) {
+  const std::string text = text_report(sample_record_analysis());
+  EXPECT_THAT(text, HasSubstr("  ✓ awq: Prefill: 0.00e+00, Decode: 0.00e+00 (2 runs)\n"
+                              "  ⚠ gptq: Prefill: 5.00e-01, Decode: 0.00e+00 (3 runs)\n"));
+  EXPECT_THAT(text, HasSubstr("  awq vs gptq:\n    ref_0: ✓ all 3 tokens agree\n"));
+  EXPECT_THAT(text, HasSubstr("WITHIN-HARDWARE ANALYSIS (PREFILL)"));
+  EXPECT_THAT(text, HasSubstr("Equivalent pairs: [(awq, gptq)]\nKernel classes:\n  1: [awq, gptq]\n"));
+  EXPECT_THAT(text, HasSubstr("Equivalent pairs: []\nKernel classes:\n  1: [awq]\n  2: [gptq]\n"));
+}
+
+TEST(JsonReport, HasTheSeedsKeysAndParses) {
+  const Json json = json_report(sample_analysis());
+  EXPECT_EQ(json.at("verdict").at("outcome"), "consistent");
+  EXPECT_EQ(json.at("prefill_analysis").at("pairwise_snr").at("awq_vs_gptq").at("label"),
+            "TRIVIALLY DETECTABLE");
+  EXPECT_EQ(json.at("prefill_analysis").at("bit_equal_share")[0][0], 1.0);
+  EXPECT_TRUE(parse_json(dump_json(json), "own output"));
+  EXPECT_EQ(verdict_json(sample_analysis()).at("claims").size(), 2U);
+  const Json record = json_report(sample_record_analysis());
+  EXPECT_EQ(record.at("prefill_sanity_check").at("equivalent_pairs"), Json::parse(R"([["awq", "gptq"]])"));
+  EXPECT_EQ(record.at("token_consistency")[0].at("first_difference"), nullptr);
+}
+
+TEST(SeedExport, IsReadBack) {
+  const VerificationAnalysis analysis = sample_analysis();
+  const std::string text = dump_json(seed_export(analysis), InfinityStyle::bare);
+  const auto read = from_seed_json(*parse_infinite_json(text, "f"), "f");
+  ASSERT_TRUE(read) << read.error().message();
+  EXPECT_EQ(std::get<Verification>(*read), analysis.run);
+  const auto record = from_seed_json(seed_export(sample_record(), sample_record_analysis()), "f");
+  ASSERT_TRUE(record) << record.error().message();
+}
+
+TEST(CsvReport, HasOneRowForEachCell) {
+  const std::string csv = csv_report(sample_analysis());
+  // A header; two phases, each two references and their mean, each four cells.
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 1 + 2 * 3 * 4);
+  EXPECT_THAT(csv, HasSubstr("phase,reference,claimed,verifier,distance\nprefill,ref_0,awq,awq,0\n"));
+  EXPECT_THAT(csv, HasSubstr("decode,all,awq,gptq,0.25\n"));
+  RecordAnalysis odd = sample_record_analysis();
+  odd.setups[0].name = "a,\"b\"";
+  EXPECT_THAT(csv_report(odd), HasSubstr("prefill,ref_0,\"a,\"\"b\"\"\",gptq,"));
+}
+
+TEST(MarkdownReport, HasVerdictAndTables) {
+  const std::string markdown = markdown_report(sample_analysis());
+  EXPECT_THAT(markdown, HasSubstr("Verdict: **consistent**"));
+  EXPECT_THAT(markdown,
+              HasSubstr("| claimed \\ verified | awq | gptq |\n| --- | ---: | ---: |\n| awq | 0.00e+00 |"));
+  EXPECT_THAT(markdown_report(sample_record_analysis()), HasSubstr("- awq, gptq\n"));
+}
+
+}  // namespace
+}  // namespace assay
