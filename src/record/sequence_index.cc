@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "record/json_codec.h"
+#include "record/sequence_head.h"
 
 namespace assay {
 namespace {
@@ -64,38 +65,15 @@ Result<std::vector<PositionScores>> phase_from_json(const Json& line, Cursor& cu
 }
 
 Result<Generation> generation_from_json(const Json& json, Cursor& cursor, const std::string& file) {
-  static constexpr std::string_view kKnown[] = {"setup",         "reference", "prompt_ids",
-                                                "generated_ids", "prefill",   "decode"};
-  const auto setup = json_get<std::string>(json, file, "setup");
-  if (!setup) return setup.error();
-  if (const auto known = refuse_unknown_keys(json, file, kKnown); !known) return known.error();
-  const auto reference = json_get<Index>(json, file, "reference");
-  const auto prompt = json_get_array<TokenId>(json, file, "prompt_ids");
-  const auto generated = json_get_array<TokenId>(json, file, "generated_ids");
-  const auto prefill = phase_from_json(json, cursor, file, "prefill");
-  if (!reference) return reference.error();
-  if (!prompt) return prompt.error();
-  if (!generated) return generated.error();
-  if (!prefill) return prefill.error();
-  const auto decode = phase_from_json(json, cursor, file, "decode");
-  if (!decode) return decode.error();
-  return Generation{*setup, *reference, *prompt, *generated, *prefill, *decode};
+  return read_generation_head(json, file, [&](const Json& line, const std::string& key) {
+    return phase_from_json(line, cursor, file, key);
+  });
 }
 
 Result<Reexecution> reexecution_from_json(const Json& json, Cursor& cursor, const std::string& file) {
-  static constexpr std::string_view kKnown[] = {"claimed", "verifier", "reference", "prefill", "decode"};
-  const auto claimed = json_get<std::string>(json, file, "claimed");
-  if (!claimed) return claimed.error();
-  if (const auto known = refuse_unknown_keys(json, file, kKnown); !known) return known.error();
-  const auto verifier = json_get<std::string>(json, file, "verifier");
-  const auto reference = json_get<Index>(json, file, "reference");
-  const auto prefill = phase_from_json(json, cursor, file, "prefill");
-  if (!verifier) return verifier.error();
-  if (!reference) return reference.error();
-  if (!prefill) return prefill.error();
-  const auto decode = phase_from_json(json, cursor, file, "decode");
-  if (!decode) return decode.error();
-  return Reexecution{*claimed, *verifier, *reference, *prefill, *decode};
+  return read_reexecution_head(json, file, [&](const Json& line, const std::string& key) {
+    return phase_from_json(line, cursor, file, key);
+  });
 }
 
 // Reads every line with `read` and checks that no score is left over.
