@@ -1,0 +1,112 @@
+// assay: parse, call, print, exit code. Everything else is in the libraries.
+#include <csignal>
+#include <cstdio>
+#include <exception>
+
+#include "cli/options.h"
+#include "cli/print.h"
+#include "experiment/analyze.h"
+#include "experiment/generate.h"
+#include "experiment/verification.h"
+
+namespace assay {
+namespace {
+
+constexpr int kTrouble = 2;
+constexpr int kPartial = 4;
+
+volatile std::sig_atomic_t stop_requested = 0;
+
+// The first Ctrl-C ends the run after the unit in progress; the second kills it.
+void watch_signals() {
+  struct sigaction action = {};
+  action.sa_handler = [](int) { stop_requested = 1; };
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file over the limit is a failed write, not a death
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+int trouble(const Error& error) {
+  std::fprintf(stderr, "assay: %s\n", error.message().c_str());
+  return kTrouble;
+}
+
+int finish(const Analysis& analysis, Format format, int exit_code) {
+  if (const auto printed = print_analysis(analysis, format); !printed) return trouble(printed.error());
+  return exit_code;
+}
+
+RunHooks hooks_for(ThreadPool& pool) {
+  return {.open = [&pool](const Setup& setup) { return open_engine(setup, pool); },
+          .stopped = [] { return stop_requested != 0; },
+          .log = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }};
+}
+
+// Of a run that ended early, or its analysis.
+template <class T>
+int finish_run(Result<std::optional<T>> analysis, const Options& options) {
+  if (!analysis) return trouble(analysis.error());
+  if (*analysis) {
+    const Analysis whole(**std::move(analysis));
+    return finish(whole, options.format, exit_code_of(whole));
+  }
+  std::fprintf(stderr, "assay: interrupted; the same command resumes %s\n", options.out.c_str());
+  return kPartial;
+}
+
+int generate(const Options& options) {
+  const auto experiment = read_experiment(options.experiment, options.device);
+  if (!experiment) return trouble(experiment.error());
+  const auto plan = plan_generate(*experiment);
+  if (!plan) return trouble(plan.error());
+  ThreadPool pool(options.threads);
+  return finish_run(run_generate(*plan, options.out, hooks_for(pool)), options);
+}
+
+int verify(const Options& options) {
+  const auto experiment = read_experiment(options.experiment, options.device);
+  if (!experiment) return trouble(experiment.error());
+  const auto plan = plan_verify(*experiment, options.records.front(), options.replay,
+                                options.distance.value_or(DistanceRule::every_id));
+  if (!plan) return trouble(plan.error());
+  ThreadPool pool(options.threads);
+  return finish_run(run_verify(*plan, options.out, hooks_for(pool)), options);
+}
+
+int analyze(const Options& options) {
+  const auto analysis = analyze_files(options.records, options.distance);
+  if (!analysis) return trouble(analysis.error());
+  return finish(*analysis, options.format, options.verb == Verb::report ? 0 : exit_code_of(*analysis));
+}
+
+int run(const Options& options) {
+  switch (options.verb) {
+    case Verb::generate:
+      return generate(options);
+    case Verb::verify:
+      return verify(options);
+    case Verb::analyze:
+    case Verb::report:
+      return analyze(options);
+    case Verb::doctor:
+      if (const auto printed = print_doctor(); !printed) return trouble(printed.error());
+      return 0;
+  }
+  return kTrouble;
+}
+
+}  // namespace
+}  // namespace assay
+
+int main(int argc, char** argv) {
+  try {
+    assay::watch_signals();
+    const assay::Parsed parsed = assay::parse_command_line(argc, argv);
+    return parsed.options ? assay::run(*parsed.options) : parsed.exit_code;
+  } catch (const std::exception& fault) {
+    std::fprintf(stderr, "assay: internal error: %s\n", fault.what());
+    return assay::kTrouble;
+  }
+}

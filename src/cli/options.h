@@ -1,0 +1,38 @@
+// The command line as data.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "record/record.h"
+
+namespace assay {
+
+enum class Verb : std::uint8_t { generate, verify, analyze, report, doctor };
+enum class Format : std::uint8_t { text, json, md, csv };
+
+struct Options {
+  Verb verb = Verb::doctor;
+  std::filesystem::path experiment;
+  std::filesystem::path out;
+  std::vector<std::filesystem::path> records;
+  std::optional<std::string> device;
+  std::optional<DistanceRule> distance;
+  Replay replay = Replay::prefill;
+  Format format = Format::text;
+  int threads = 1;
+};
+
+// Either the options, or the exit code of a command line that is done already: --help and --version were
+// printed to stdout, a usage error to stderr.
+struct Parsed {
+  std::optional<Options> options;
+  int exit_code = 0;
+};
+
+Parsed parse_command_line(int argc, char** argv);
+
+}  // namespace assay

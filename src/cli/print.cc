@@ -1,0 +1,77 @@
+#include "cli/print.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "engine/native/quantization_name.h"
+#include "experiment/environment.h"
+#include "kernels/device.h"
+#include "kernels/isa.h"
+#include "record/infinite_json.h"
+#include "report/json.h"
+#include "report/tables.h"
+#include "report/text.h"
+
+namespace assay {
+namespace {
+
+template <class T>
+std::string render(const T& analysis, Format format) {
+  switch (format) {
+    case Format::text:
+      return text_report(analysis);
+    case Format::json:
+      return dump_json(json_report(analysis));
+    case Format::md:
+      return markdown_report(analysis);
+    case Format::csv:
+      return csv_report(analysis);
+  }
+  return "";
+}
+
+Result<void> print(const std::string& text) {
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  if (written && std::fflush(stdout) == 0) return {};
+  return Error{"stdout", "", "room for the report", std::strerror(errno)};
+}
+
+}  // namespace
+
+Result<void> print_analysis(const Analysis& analysis, Format format) {
+  return print(std::visit([format](const auto& a) { return render(a, format); }, analysis));
+}
+
+Result<void> print_doctor() {
+  std::string text;
+  for (const auto& [key, value] : capture_environment()) text += fmt::format("{:<22} {}\n", key, value);
+  std::vector<std::string_view> isas;
+  for (const Isa isa : available_isas()) isas.push_back(name_of(isa));
+  std::vector<std::string_view> devices;
+  for (const Device device : kDevices) devices.push_back(name_of(device));
+  text += fmt::format("{:<22} {} (used: {})\n", "kernels", fmt::join(isas, " "), name_of(fastest_isa()));
+  text += fmt::format("{:<22} {}\n", "cuda", "not built in");
+  text += fmt::format("{:<22} {}\n", "devices", fmt::join(devices, " "));
+  text += fmt::format("{:<22} {}\n", "quantizations", fmt::join(kQuantizationNames, " "));
+  return print(text);
+}
+
+int exit_code_of(const Analysis& analysis) {
+  const auto* verification = std::get_if<VerificationAnalysis>(&analysis);
+  if (verification == nullptr) return 0;
+  switch (verification->verdict.outcome) {
+    case Outcome::consistent:
+      return 0;
+    case Outcome::refuted:
+      return 1;
+    case Outcome::inconclusive:
+      return 3;
+  }
+  return 2;
+}
+
+}  // namespace assay

@@ -1,0 +1,23 @@
+// The tables of records on disk; no model needed.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "base/error.h"
+#include "verify/analysis.h"
+#include "verify/sanity.h"
+
+namespace assay {
+
+using Analysis = std::variant<RecordAnalysis, VerificationAnalysis>;
+
+// One file: a record or a verification. Two: records of the same prompts, the first taken as the claims.
+// Without a rule, that of the (first) file. Error: what does not read, a number of files that is not 1 or 2,
+// a verification asked for under another rule than its own where its scores cannot tell.
+Result<Analysis> analyze_files(const std::vector<std::filesystem::path>& files,
+                               std::optional<DistanceRule> rule);
+
+}  // namespace assay

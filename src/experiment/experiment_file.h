@@ -1,0 +1,67 @@
+// The experiment file: which prompts, how to generate, and under which setups.
+//
+//   prompts:
+//     documents: [docs/*.pdf, corpus.txt]  # files or patterns, relative to the experiment file
+//     tokens: 8000                         # document tokens in a prompt, exactly
+//     references: 4                        # prompts, each with its own cut of the documents
+//     system: "..."                        # default: no system turn
+//     prefix: "..."                        # before the cut; default: empty
+//     question: "..."                      # after the cut
+//   generate:
+//     max_new_tokens: 100
+//     top_k: 5                             # default 5
+//     positions: last3                     # last3 (default), lastN or all
+//     runs: 2                              # default 2: repeated runs of ref_0 that give the noise floor
+//     ignore_eos: false                    # default false
+//   device: a100                           # default: ieee, what this host computes; --device overrides
+//   dtype: float16                         # default float16
+//   setups:
+//     awq: {model: models/tiny-qwen3-awq, quantization: awq}   # dtype and device here override the above
+//
+// Everything is written into the run's manifest, defaults too.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/index.h"
+#include "record/record.h"
+
+namespace assay {
+
+struct PromptSettings {
+  std::vector<std::string> documents;  // patterns, beside the experiment file; see expand_documents
+  Index tokens = 0;
+  Index references = 0;
+  std::string system;
+  std::string prefix;
+  std::string question;
+};
+
+struct GenerateSettings {
+  Index max_new_tokens = 0;
+  Index top_k = 5;
+  Index last_positions = 3;  // 0 = all
+  Index runs = 2;            // generations of ref_0 by each setup; 1 = no reproducibility check
+  bool ignore_eos = false;
+};
+
+struct Experiment {
+  std::filesystem::path file;
+  PromptSettings prompts;
+  GenerateSettings generate;
+  // Setup::model is the file's word where that is a Hub name, else the folder, relative to the current folder
+  // if the experiment file was given so.
+  std::vector<Setup> setups;
+};
+
+// `device` is that of the command line; it overrides every device in the file. Error: an unknown or repeated
+// key (with line and "did you mean"), a wrong type. Documents and models are not looked for here: a verifier
+// needs no documents.
+Result<Experiment> read_experiment(const std::filesystem::path& file,
+                                   const std::optional<std::string>& device = {});
+
+}  // namespace assay

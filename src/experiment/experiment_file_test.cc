@@ -1,0 +1,113 @@
+#include "experiment/experiment_file.h"
+
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace assay {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr const char* kGood = R"(prompts:
+  documents: [a.txt, b*.txt]
+  tokens: 12
+  references: 2
+  question: "Why?"
+generate: {max_new_tokens: 4}
+setups:
+  one: {model: ./m, quantization: awq}
+  two: {model: org/name, quantization: none, dtype: bfloat16, device: exact}
+)";
+
+class ExperimentFile : public testing::Test {
+ protected:
+  ExperimentFile() { std::filesystem::create_directories(folder_); }
+  ~ExperimentFile() override { std::filesystem::remove_all(folder_); }
+
+  Result<Experiment> read(const std::string& text, std::optional<std::string> device = {}) const {
+    std::ofstream(folder_ / "e.yaml") << text;
+    return read_experiment(folder_ / "e.yaml", device);
+  }
+
+  // The message for kGood with `from` replaced.
+  std::string complaint(const std::string& from, const std::string& to) const {
+    std::string text = kGood;
+    const std::size_t at = text.find(from);
+    require(at != std::string::npos, "the text to replace is there");
+    const auto experiment = read(text.replace(at, from.size(), to));
+    return experiment ? "accepted" : experiment.error().message();
+  }
+
+  std::filesystem::path folder_ = std::filesystem::path(testing::TempDir()) / "assay_experiment_file";
+};
+
+TEST_F(ExperimentFile, ReadsEveryFieldAndTheDocumentedDefaults) {
+  const auto experiment = read(kGood);
+  ASSERT_TRUE(experiment) << experiment.error().message();
+  EXPECT_THAT(experiment->prompts.documents,
+              testing::ElementsAre((folder_ / "a.txt").string(), (folder_ / "b*.txt").string()));
+  EXPECT_EQ(experiment->prompts.tokens, 12);
+  EXPECT_EQ(experiment->prompts.references, 2);
+  EXPECT_EQ(experiment->prompts.question, "Why?");
+  EXPECT_EQ(experiment->generate.max_new_tokens, 4);
+  EXPECT_EQ(experiment->generate.top_k, 5);
+  EXPECT_EQ(experiment->generate.last_positions, 3);
+  EXPECT_EQ(experiment->generate.runs, 2);
+  EXPECT_FALSE(experiment->generate.ignore_eos);
+  const std::vector<assay::Setup> expected = {
+      {.name = "one",
+       .model = (folder_ / "m").string(),
+       .quantization = "awq",
+       .dtype = "float16",
+       .device = "ieee"},
+      {.name = "two", .model = "org/name", .quantization = "none", .dtype = "bfloat16", .device = "exact"}};
+  EXPECT_EQ(experiment->setups, expected);
+}
+
+TEST_F(ExperimentFile, TheCommandLinesDeviceOverridesEveryDevice) {
+  const auto experiment = read(kGood, "a100");
+  ASSERT_TRUE(experiment);
+  EXPECT_EQ(experiment->setups[0].device, "a100");
+  EXPECT_EQ(experiment->setups[1].device, "a100");
+}
+
+TEST_F(ExperimentFile, PositionsAreAllOrLastN) {
+  EXPECT_THAT(complaint("4}", "4, positions: last0}"), HasSubstr("lastN"));
+  EXPECT_THAT(complaint("4}", "4, positions: last3x}"), HasSubstr("generate.positions"));
+  std::string text = kGood;
+  text.replace(text.find("4}"), 2, "4, positions: all}");
+  EXPECT_EQ(read(text)->generate.last_positions, 0);
+}
+
+TEST_F(ExperimentFile, UnknownKeysNameLineAndNeighbour) {
+  const std::string message = complaint("tokens: 12", "tokns: 12");
+  EXPECT_THAT(message, HasSubstr("e.yaml:3: prompts.tokns: "));
+  EXPECT_THAT(message, HasSubstr("did you mean tokens?"));
+  EXPECT_THAT(complaint("dtype", "dtyp"), HasSubstr("e.yaml:9: setups.two.dtyp: "));
+  EXPECT_THAT(complaint("generate:", "genrate:"), HasSubstr("did you mean generate?"));
+}
+
+TEST_F(ExperimentFile, TwoSetupsOfOneNameAreRefused) {
+  const std::string message = complaint("  two:", "  one:");
+  EXPECT_THAT(message, HasSubstr("e.yaml:9: setups.one: expected each name once"));
+}
+
+TEST_F(ExperimentFile, WrongValuesAreRefused) {
+  EXPECT_THAT(complaint("tokens: 12", "tokens: 1.5"), HasSubstr("prompts.tokens: expected an integer"));
+  EXPECT_THAT(complaint("tokens: 12", "tokens: \"12\""), HasSubstr("prompts.tokens"));
+  EXPECT_THAT(complaint("tokens: 12", "tokens: 0"), HasSubstr("prompts.tokens"));
+  EXPECT_THAT(complaint("tokens: 12", "tokens: 99999999999999999999"), HasSubstr("prompts.tokens"));
+  EXPECT_THAT(complaint("question: \"Why?\"", "prefix: a"), HasSubstr("prompts.question"));
+  EXPECT_THAT(complaint("[a.txt, b*.txt]", "[]"), HasSubstr("prompts.documents"));
+  EXPECT_THAT(complaint("4}", "4, ignore_eos: 1}"), HasSubstr("generate.ignore_eos"));
+  EXPECT_THAT(complaint("  one:", "  one/two:"), HasSubstr("a name of letters"));
+  EXPECT_THAT(complaint("{max_new_tokens: 4}", "4"), HasSubstr("a mapping"));
+  EXPECT_THAT(complaint("{max_new_tokens: 4}", "{max"), HasSubstr("YAML"));
+  EXPECT_THAT(read("").error().message(), HasSubstr("e.yaml"));
+  EXPECT_THAT(read_experiment(folder_ / "absent.yaml").error().message(), HasSubstr("absent.yaml"));
+}
+
+}  // namespace
+}  // namespace assay

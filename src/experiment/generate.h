@@ -1,0 +1,40 @@
+// The prover's run: every setup generates from every prompt.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "experiment/experiment_file.h"
+#include "experiment/run.h"
+#include "record/record.h"
+#include "verify/sanity.h"
+
+namespace assay {
+
+struct GeneratePlan {
+  std::string file;  // the experiment file, for errors
+  std::vector<Setup> setups;
+  GenerateSettings generate;
+  Index prompt_tokens = 0;
+  std::vector<std::vector<TokenId>> prompts;  // by reference
+  Index tokenizer_vocabulary = 0;             // largest of the setups' tokenizers
+  Environment environment;
+  std::string timestamp;
+};
+
+// Builds the prompts, hashes the models. Error: a model or document that is not there, setups whose
+// tokenizers give different prompts.
+Result<GeneratePlan> plan_generate(const Experiment& experiment);
+
+// Opens every engine once and checks the prompts against it before anything is computed; then runs unit by
+// unit (setup, then reference, then the repeats of ref_0), resumes what is in `folder`, and at the end writes
+// the run folder with metrics.json. A resumed run ends with the bits of an uninterrupted one. Nothing:
+// hooks.stopped ended it early, and the same call resumes it.
+Result<std::optional<RecordAnalysis>> run_generate(const GeneratePlan& plan,
+                                                   const std::filesystem::path& folder,
+                                                   const RunHooks& hooks);
+
+}  // namespace assay

@@ -1,0 +1,41 @@
+// RUN/progress.jsonl: what an interrupted run has done so far. The first line says what the run is, each
+// further line is one finished unit, in the run's order; the file is removed when the run folder is complete.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+
+namespace assay {
+
+class Progress {
+ public:
+  // Starts a run in `folder`, or resumes one. `plan` is all that decides the result; `stamp` (time,
+  // environment) is kept from the first start. Writes nothing. Drops a torn last line. Error: a complete run
+  // is there, a progress file that is not one, or one of another plan (names the first key that differs).
+  static Result<Progress> open(const std::filesystem::path& folder, const Json& plan, const Json& stamp);
+
+  const Json& stamp() const { return stamp_; }
+  const std::vector<std::string>& lines() const { return lines_; }
+  std::string place(std::size_t line) const;  // "run/progress.jsonl:2" for lines()[0]
+
+  // On an error the file is as it was, and a folder made for the first line is gone again.
+  Result<void> append(const std::string& line);
+  Result<void> remove();
+
+ private:
+  Progress(std::filesystem::path file, Json plan, Json stamp)
+      : file_(std::move(file)), plan_(std::move(plan)), stamp_(std::move(stamp)) {}
+  Result<void> resume();
+
+  std::filesystem::path file_;
+  Json plan_;
+  Json stamp_;
+  std::vector<std::string> lines_;
+  bool started_ = false;
+};
+
+}  // namespace assay

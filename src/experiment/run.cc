@@ -1,0 +1,98 @@
+#include "experiment/run.h"
+
+#include <fmt/format.h>
+
+#include <ctime>
+
+#include "checkpoint/model_files.h"
+
+namespace assay {
+
+Result<Engine*> EngineSlot::get(const Setup& setup) {
+  if (engine_ && name_ == setup.name) return engine_.get();
+  engine_.reset();  // before the next one is opened: the memory of one model at a time
+  auto opened = hooks_.open(setup);
+  if (!opened) {
+    Error error = opened.error();
+    if (error.file.empty()) {  // a word of the setup, not of a file
+      error.file = file_;
+      error.key = fmt::format("setups.{}.{}", setup.name, error.key);
+    }
+    return error;
+  }
+  engine_ = std::move(*opened);
+  name_ = setup.name;
+  return engine_.get();
+}
+
+Result<std::vector<Setup>> hash_setups(std::vector<Setup> setups) {
+  for (Setup& setup : setups) {
+    const auto folder = find_model(setup.model);
+    if (!folder) return folder.error();
+    const auto files = hash_files(*folder);
+    if (!files) return files.error();
+    setup.weights_sha256 = hash_of_model(*files);
+  }
+  return setups;
+}
+
+Result<void> check_tokens(const Engine& engine, const std::vector<TokenId>& tokens, Index more,
+                          const std::string& file, const std::string& key) {
+  const Index length = static_cast<Index>(tokens.size()) + more;
+  if (length > engine.context_length()) {
+    return Error{file, key, fmt::format("at most {} tokens, the model's context", engine.context_length()),
+                 fmt::format("{} ({} + {} to generate)", length, tokens.size(), more)};
+  }
+  for (const TokenId id : tokens) {
+    if (id >= 0 && id < engine.vocabulary_size()) continue;
+    return Error{file, key, fmt::format("token ids from 0 to {}", engine.vocabulary_size() - 1),
+                 std::to_string(id)};
+  }
+  return {};
+}
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm fields = {};
+  ::gmtime_r(&now, &fields);
+  char text[32] = {};
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &fields);
+  return text;
+}
+
+Json setups_as_json(const std::vector<Setup>& setups) {
+  Json all = Json::object();
+  for (const Setup& setup : setups) {
+    all[setup.name] = {{"model", setup.model},
+                       {"quantization", setup.quantization},
+                       {"dtype", setup.dtype},
+                       {"device", setup.device},
+                       {"weights_sha256", setup.weights_sha256}};
+  }
+  return all;
+}
+
+Json stamp_as_json(const std::string& timestamp, const Environment& environment) {
+  Json values = Json::object();
+  for (const auto& [key, value] : environment) values[key] = value;
+  return {{"timestamp", timestamp}, {"environment", std::move(values)}};
+}
+
+Result<std::string> timestamp_of(const Json& stamp, const std::string& file) {
+  return json_get<std::string>(stamp, file, "timestamp");
+}
+
+Result<Environment> environment_of(const Json& stamp, const std::string& file) {
+  if (!stamp.is_object() || !stamp.contains("environment") || !stamp["environment"].is_object()) {
+    return Error{file, "stamp.environment", "an object", "something else"};
+  }
+  Environment environment;
+  for (const auto& [key, ignored] : stamp["environment"].items()) {
+    auto value = json_get<std::string>(stamp["environment"], file, key);
+    if (!value) return value.error();
+    environment.emplace_back(key, *value);
+  }
+  return environment;
+}
+
+}  // namespace assay

@@ -1,0 +1,56 @@
+// What generate and verify share: how a run is opened, stopped and watched.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "engine/engine.h"
+#include "record/record.h"
+
+namespace assay {
+
+// What a run asks of its surroundings. `open` is open_engine with a pool and an instruction set.
+struct RunHooks {
+  std::function<Result<std::unique_ptr<Engine>>(const Setup&)> open;
+  std::function<bool()> stopped = [] { return false; };        // asked before each unit
+  std::function<void(const std::string&)> log = [](auto&) {};  // a line, after each unit
+};
+
+// The engine of the setup last asked for; at most one is open.
+class EngineSlot {
+ public:
+  // `file` is the experiment file: an Error about a setup's device or dtype names it. `hooks` must outlive
+  // the slot.
+  EngineSlot(const RunHooks& hooks, std::string file) : hooks_(hooks), file_(std::move(file)) {}
+  // Valid until the next call.
+  Result<Engine*> get(const Setup& setup);
+
+ private:
+  const RunHooks& hooks_;
+  std::string file_;
+  std::string name_;
+  std::unique_ptr<Engine> engine_;
+};
+
+// The setups with weights_sha256 filled in: one hash of all the model's files that fix numbers and tokens.
+Result<std::vector<Setup>> hash_setups(std::vector<Setup> setups);
+
+// Every id of `tokens` is in the engine's vocabulary, and they and `more` tokens fit its context. `file` and
+// `key` name them in the Error.
+Result<void> check_tokens(const Engine& engine, const std::vector<TokenId>& tokens, Index more,
+                          const std::string& file, const std::string& key);
+
+std::string utc_now();  // "2026-01-02T03:04:05Z"
+
+// Parts of plans and stamps (experiment/progress.h).
+Json setups_as_json(const std::vector<Setup>& setups);
+Json stamp_as_json(const std::string& timestamp, const Environment& environment);
+Result<std::string> timestamp_of(const Json& stamp, const std::string& file);
+Result<Environment> environment_of(const Json& stamp, const std::string& file);
+
+}  // namespace assay

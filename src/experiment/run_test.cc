@@ -1,0 +1,246 @@
+// Runs over an engine of hashes: order, resumption and refusals do not depend on arithmetic.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+
+#include "base/file.h"
+#include "experiment/generate.h"
+#include "experiment/verification.h"
+#include "record/run_folder.h"
+
+namespace assay {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+constexpr Index kVocabulary = 50;
+
+// Log-probabilities are a hash of (setup's seed, prefix, id); greedy, top k and asked ids as the interface
+// says.
+class HashEngine : public Engine {
+ public:
+  explicit HashEngine(std::uint64_t seed) : seed_(seed) {}
+
+  Index vocabulary_size() const override { return kVocabulary; }
+  Index context_length() const override { return 64; }
+  void forget() override {}
+  Index tokens_computed() const override { return 0; }
+
+  Result<std::vector<PositionScores>> score(const ScoreRequest& request) override {
+    std::vector<PositionScores> all;
+    for (const AskedPosition& asked : request.asked) {
+      all.push_back(score_at(request.tokens, asked.position, asked.ids, asked.top_k));
+    }
+    return all;
+  }
+
+  Result<Generation> generate(const GenerateRequest& request) override {
+    Generation made;
+    made.prompt_ids = request.prompt;
+    std::vector<TokenId> tokens = request.prompt;
+    const auto length = static_cast<Index>(tokens.size());
+    const Index first = std::max<Index>(1, length - request.last_positions);
+    for (Index p = first; p < length; ++p) {
+      made.prefill.push_back(score_at(tokens, p, {tokens[static_cast<std::size_t>(p)]}, request.top_k));
+    }
+    for (Index n = 0; n < request.max_new_tokens; ++n) {
+      const PositionScores scores = score_at(tokens, static_cast<Index>(tokens.size()), {}, request.top_k);
+      tokens.push_back(scores.scores.front().id);
+      made.generated_ids.push_back(tokens.back());
+      if (n >= request.max_new_tokens - request.last_positions) made.decode.push_back(scores);
+    }
+    return made;
+  }
+
+ private:
+  PositionScores score_at(const std::vector<TokenId>& tokens, Index position, const std::vector<TokenId>& ids,
+                          Index top_k) const {
+    std::uint64_t state = seed_;
+    const auto mix = [&state](std::uint64_t x) { return state = (state ^ x) * 0x9e3779b97f4a7c15U + x; };
+    for (Index p = 0; p < position; ++p) mix(static_cast<std::uint64_t>(tokens[static_cast<std::size_t>(p)]));
+    std::vector<TokenScore> all;
+    const std::uint64_t prefix = state;
+    for (TokenId id = 0; id < kVocabulary; ++id) {
+      state = prefix;
+      mix(static_cast<std::uint64_t>(id));
+      all.push_back({id, -1.0F - static_cast<float>((state >> 40) % 100003) / 1000.0F, 0});
+    }
+    std::stable_sort(all.begin(), all.end(), [](auto& a, auto& b) { return a.logprob > b.logprob; });
+    PositionScores scores{.position = position, .scores = {}};
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      all[i].rank = static_cast<std::int32_t>(i) + 1;
+      const bool asked = std::find(ids.begin(), ids.end(), all[i].id) != ids.end();
+      if (asked || static_cast<Index>(i) < top_k) scores.scores.push_back(all[i]);
+    }
+    return scores;
+  }
+
+  std::uint64_t seed_;
+};
+
+RunHooks hash_hooks() {
+  RunHooks hooks;
+  hooks.open = [](const Setup& setup) -> Result<std::unique_ptr<Engine>> {
+    if (setup.quantization == "broken") return Error{"model", "w", "numbers", "nan"};
+    return std::unique_ptr<Engine>(std::make_unique<HashEngine>(setup.quantization.size()));
+  };
+  return hooks;
+}
+
+// Says stop before the unit after `units`.
+RunHooks stopping_after(int units) {
+  RunHooks hooks = hash_hooks();
+  hooks.stopped = [left = units]() mutable { return left-- <= 0; };
+  return hooks;
+}
+
+GeneratePlan small_plan() {
+  const auto setup = [](const char* name, const char* quantization) {
+    return Setup{.name = name,
+                 .model = "m",
+                 .quantization = quantization,
+                 .dtype = "float16",
+                 .device = "ieee",
+                 .weights_sha256 = "00"};
+  };
+  return {.file = "e.yaml",
+          .setups = {setup("a", "awq"), setup("b", "gptq_marlin")},
+          .generate = {.max_new_tokens = 4, .top_k = 3, .last_positions = 3, .runs = 3, .ignore_eos = false},
+          .prompt_tokens = 3,
+          .prompts = {{1, 2, 3, 4, 5}, {6, 7, 8, 9, 10}},
+          .tokenizer_vocabulary = 40,
+          .environment = {{"hostname", "h"}, {"assay_version", "1"}},
+          .timestamp = "2026-01-02T03:04:05Z"};
+}
+
+VerifyPlan verify_plan(const fs::path& run) {
+  return {.file = "e.yaml",
+          .record = *read_generation(run),
+          .record_file = run.string(),
+          .setups = small_plan().setups,
+          .replay = Replay::prefill,
+          .rule = DistanceRule::every_id,
+          .environment = small_plan().environment,
+          .timestamp = "2026-01-02T04:04:05Z"};
+}
+
+std::map<std::string, std::string> contents(const fs::path& folder) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    files[entry.path().filename()] = *read_text(entry.path());
+  }
+  return files;
+}
+
+class Run : public testing::Test {
+ protected:
+  Run() { fs::remove_all(folder_); }
+  ~Run() override { fs::remove_all(folder_); }
+  fs::path folder_ = fs::path(testing::TempDir()) / "assay_run_test";
+};
+
+TEST_F(Run, GenerateThenVerifyIsConsistent) {
+  const auto made = run_generate(small_plan(), folder_ / "run", hash_hooks());
+  ASSERT_TRUE(made) << made.error().message();
+  ASSERT_TRUE(made->has_value());
+  EXPECT_THAT(
+      contents(folder_ / "run"),
+      testing::UnorderedElementsAre(testing::Key("manifest.json"), testing::Key("sequences.jsonl"),
+                                    testing::Key("logprobs.safetensors"), testing::Key("metrics.json")));
+  const Record record = *read_generation(folder_ / "run");
+  EXPECT_EQ(record.generations.size(), 4U);
+  ASSERT_EQ(record.noise_floors.size(), 2U);
+  EXPECT_EQ(record.noise_floors[0].runs, 3);
+  EXPECT_EQ(record.noise_floors[0].prefill, 0);
+
+  const auto verified = run_verify(verify_plan(folder_ / "run"), folder_ / "verified", hash_hooks());
+  ASSERT_TRUE(verified) << verified.error().message();
+  EXPECT_EQ((*verified)->verdict.outcome, Outcome::consistent);
+  EXPECT_EQ((*verified)->prefill.matrix[0][0], 0);
+  EXPECT_GT((*verified)->prefill.matrix[0][1], 0);
+  EXPECT_TRUE(fs::exists(folder_ / "verified/verdict.json"));
+}
+
+TEST_F(Run, AClaimOfAnotherSetupIsRefuted) {
+  GeneratePlan plan = small_plan();
+  std::swap(plan.setups[0].quantization, plan.setups[1].quantization);  // "a" lies about what it ran
+  ASSERT_TRUE(run_generate(plan, folder_ / "run", hash_hooks()));
+  const auto verified = run_verify(verify_plan(folder_ / "run"), folder_ / "verified", hash_hooks());
+  ASSERT_TRUE(verified) << verified.error().message();
+  EXPECT_EQ((*verified)->verdict.outcome, Outcome::refuted);
+}
+
+TEST_F(Run, StoppedAnywhereItResumesWithTheSameBits) {
+  ASSERT_TRUE(run_generate(small_plan(), folder_ / "whole", hash_hooks()));
+  const auto whole = contents(folder_ / "whole");
+  for (int units = 0; units < 8; ++units) {
+    const fs::path run = folder_ / ("run" + std::to_string(units));
+    const auto partial = run_generate(small_plan(), run, stopping_after(units));
+    ASSERT_TRUE(partial) << partial.error().message();
+    EXPECT_FALSE(partial->has_value());
+    EXPECT_EQ(fs::exists(run), units > 0);
+    // A torn line is dropped; what the resuming host says of itself is not taken over.
+    if (units > 0) std::ofstream(run / "progress.jsonl", std::ios::app) << "{\"setup\": \"a\", \"refe";
+    GeneratePlan later = small_plan();
+    if (units > 0) later.timestamp = "2027-01-01T00:00:00Z";
+    const auto resumed = run_generate(later, run, stopping_after(8 - units));
+    ASSERT_TRUE(resumed) << resumed.error().message();
+    ASSERT_TRUE(resumed->has_value());
+    EXPECT_EQ(contents(run), whole) << units;
+  }
+}
+
+TEST_F(Run, AStoppedVerificationResumesWithTheSameBits) {
+  ASSERT_TRUE(run_generate(small_plan(), folder_ / "run", hash_hooks()));
+  const VerifyPlan plan = verify_plan(folder_ / "run");
+  ASSERT_TRUE(run_verify(plan, folder_ / "whole", hash_hooks()));
+  ASSERT_FALSE(run_verify(plan, folder_ / "part", stopping_after(5))->has_value());
+  ASSERT_TRUE(run_verify(plan, folder_ / "part", hash_hooks())->has_value());
+  EXPECT_EQ(contents(folder_ / "part"), contents(folder_ / "whole"));
+}
+
+TEST_F(Run, AnotherPlanDoesNotResume) {
+  ASSERT_FALSE(run_generate(small_plan(), folder_ / "run", stopping_after(2))->has_value());
+  const auto before = contents(folder_ / "run");
+  const auto refusal = [&](auto change) {
+    GeneratePlan plan = small_plan();
+    change(plan);
+    const auto made = run_generate(plan, folder_ / "run", hash_hooks());
+    return made ? "accepted" : made.error().message();
+  };
+  EXPECT_THAT(refusal([](auto& plan) { plan.generate.top_k = 2; }), HasSubstr("top_k: expected 3"));
+  EXPECT_THAT(refusal([](auto& plan) { plan.prompts[1][0] = 11; }), HasSubstr("prompts_sha256"));
+  EXPECT_THAT(refusal([](auto& plan) { plan.setups[1].weights_sha256 = "01"; }),
+              HasSubstr("setups/b/weights_sha256"));
+  EXPECT_THAT(refusal([](auto& plan) { plan.setups.pop_back(); }), HasSubstr("setups/b"));
+  EXPECT_EQ(contents(folder_ / "run"), before);
+}
+
+TEST_F(Run, ACompleteRunIsNotOverwritten) {
+  ASSERT_TRUE(run_generate(small_plan(), folder_ / "run", hash_hooks()));
+  EXPECT_THAT(run_generate(small_plan(), folder_ / "run", hash_hooks()).error().message(),
+              HasSubstr("found a complete run"));
+}
+
+TEST_F(Run, RefusesBeforeAnythingIsWritten) {
+  const auto refusal = [&](auto change) {
+    GeneratePlan plan = small_plan();
+    change(plan);
+    const auto made = run_generate(plan, folder_ / "run", hash_hooks());
+    EXPECT_FALSE(fs::exists(folder_ / "run"));
+    return made ? "accepted" : made.error().message();
+  };
+  EXPECT_THAT(refusal([](auto& plan) { plan.generate.max_new_tokens = 60; }),
+              HasSubstr("expected at most 64 tokens, the model's context, found 65"));
+  EXPECT_THAT(refusal([](auto& plan) { plan.prompts[1][2] = kVocabulary; }),
+              HasSubstr("expected token ids from 0 to 49, found 50"));
+  EXPECT_THAT(refusal([](auto& plan) { plan.tokenizer_vocabulary = 51; }), HasSubstr("vocab_size"));
+  EXPECT_THAT(refusal([](auto& plan) { plan.setups[1].quantization = "broken"; }), HasSubstr("nan"));
+  EXPECT_THAT(refusal([](auto& plan) { plan.generate.top_k = 51; }), HasSubstr("top_k"));
+}
+
+}  // namespace
+}  // namespace assay

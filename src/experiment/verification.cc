@@ -1,0 +1,239 @@
+#include "experiment/verification.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/file.h"
+#include "experiment/environment.h"
+#include "experiment/progress.h"
+#include "record/fingerprint.h"
+#include "record/infinite_json.h"
+#include "record/run_folder.h"
+#include "record/sequence_line.h"
+#include "report/json.h"
+#include "verify/analysis.h"
+#include "verify/compare.h"
+#include "verify/sanity.h"
+
+namespace assay {
+namespace {
+
+struct Unit {
+  std::size_t verifier = 0;  // index in plan.setups
+  std::size_t claim = 0;     // index in record.generations
+};
+
+std::vector<Unit> units_of(const VerifyPlan& plan) {
+  std::vector<Unit> order;
+  for (std::size_t claim = 0; claim < plan.record.generations.size(); ++claim) order.push_back({0, claim});
+  std::stable_sort(order.begin(), order.end(), [&](const Unit& a, const Unit& b) {
+    return plan.record.generations[a.claim].reference < plan.record.generations[b.claim].reference;
+  });
+  std::vector<Unit> units;
+  for (std::size_t verifier = 0; verifier < plan.setups.size(); ++verifier) {
+    for (const Unit& unit : order) units.push_back({verifier, unit.claim});
+  }
+  return units;
+}
+
+std::string name_of(Replay replay) { return replay == Replay::prefill ? "prefill" : "decode"; }
+
+Json plan_as_json(const VerifyPlan& plan) {
+  return {{"kind", "verify"},
+          {"assay_version", lookup(plan.environment, "assay_version")},
+          {"record", fingerprint(plan.record)},
+          {"record_file", plan.record_file},
+          {"setups", setups_as_json(plan.setups)},
+          {"replay", name_of(plan.replay)},
+          {"distance", word(plan.rule)}};
+}
+
+std::vector<TokenId> tokens_of(const Generation& claim) {
+  std::vector<TokenId> tokens = claim.prompt_ids;
+  tokens.insert(tokens.end(), claim.generated_ids.begin(), claim.generated_ids.end());
+  return tokens;
+}
+
+Result<void> check_engines(const VerifyPlan& plan, EngineSlot& slot) {
+  for (const Setup& setup : plan.setups) {
+    const auto engine = slot.get(setup);
+    if (!engine) return engine.error();
+    for (const Generation& claim : plan.record.generations) {
+      const std::string key = fmt::format("{}/ref_{}", claim.setup, claim.reference);
+      std::vector<TokenId> asked;
+      for (const auto* phase : {&claim.prefill, &claim.decode}) {
+        for (const PositionScores& position : *phase) {
+          for (const TokenScore& score : position.scores) asked.push_back(score.id);
+        }
+      }
+      for (const TokenId id : asked) {  // they take no room in the context
+        if (auto known = check_tokens(**engine, {id}, 0, plan.record_file, key); !known) return known;
+      }
+      if (auto fits = check_tokens(**engine, tokens_of(claim), 0, plan.record_file, key); !fits) return fits;
+    }
+  }
+  return {};
+}
+
+// The record's own ids at its own positions, and the verifier's top k for the seed's distance.
+Result<Reexecution> reexecute(const VerifyPlan& plan, const Unit& unit, Engine& engine) {
+  const Generation& claim = plan.record.generations[unit.claim];
+  ScoreRequest request{.tokens = tokens_of(claim),
+                       .prompt_length = static_cast<Index>(claim.prompt_ids.size()),
+                       .asked = {},
+                       .replay = plan.replay};
+  for (const auto* phase : {&claim.prefill, &claim.decode}) {
+    for (const PositionScores& position : *phase) {
+      AskedPosition asked{.position = position.position, .ids = {}, .top_k = plan.record.settings.top_k};
+      for (const TokenScore& score : position.scores) asked.ids.push_back(score.id);
+      request.asked.push_back(std::move(asked));
+    }
+  }
+  auto scores = engine.score(request);
+  if (!scores) return scores.error();
+  Reexecution run{.claimed = claim.setup,
+                  .verifier = plan.setups[unit.verifier].name,
+                  .reference = claim.reference,
+                  .prefill = {},
+                  .decode = {}};
+  for (PositionScores& position : *scores) {
+    (position.position < request.prompt_length ? run.prefill : run.decode).push_back(std::move(position));
+  }
+  return run;
+}
+
+Result<Reexecution> read_unit(const VerifyPlan& plan, const Unit& unit, const Progress& progress,
+                              std::size_t index) {
+  const std::string place = progress.place(index);
+  auto run = reexecution_from_line(progress.lines()[index], place);
+  if (!run) return run.error();
+  const Generation& claim = plan.record.generations[unit.claim];
+  const std::string& verifier = plan.setups[unit.verifier].name;
+  if (run->verifier != verifier || run->claimed != claim.setup || run->reference != claim.reference) {
+    return Error{place, "claimed", fmt::format("{} by {}, ref_{}", claim.setup, verifier, claim.reference),
+                 fmt::format("{} by {}, ref_{}", run->claimed, run->verifier, run->reference)};
+  }
+  return run;
+}
+
+std::string log_line(const Comparison& comparison, std::size_t unit, std::size_t units) {
+  return fmt::format("[{}/{}] {} verified by {}, ref_{} ({}): Prefill: {:.2e}, Decode: {:.2e}", unit + 1,
+                     units, comparison.claimed, comparison.verifier, comparison.reference,
+                     comparison.claimed == comparison.verifier ? "diag" : "off", comparison.prefill.mean,
+                     comparison.decode.mean);
+}
+
+Result<Verification> assemble(const VerifyPlan& plan, const Progress& progress, const std::string& folder,
+                              const std::vector<Unit>& units, std::vector<Reexecution> runs) {
+  const std::string place = folder + "/progress.jsonl";
+  const auto timestamp = timestamp_of(progress.stamp(), place);
+  if (!timestamp) return timestamp.error();
+  const auto environment = environment_of(progress.stamp(), place);
+  if (!environment) return environment.error();
+  const auto within = analyze_record(plan.record, plan.record_file, plan.rule);
+  if (!within) return within.error();
+  Verification verification{.environment = *environment,
+                            .setups = plan.setups,
+                            .timestamp = *timestamp,
+                            .reference_file = plan.record_file,
+                            .reference_fingerprint = fingerprint(plan.record),
+                            .reference_environment = plan.record.environment,
+                            .claimed_setups = plan.record.setups,
+                            .replay = name_of(plan.replay),
+                            .prefill_equivalent_pairs = within->prefill.equivalent_pairs,
+                            .decode_equivalent_pairs = within->decode.equivalent_pairs,
+                            .reexecutions = {},
+                            .rule = plan.rule,
+                            .comparisons = {}};
+  // The record's order: by verifier, claim, reference.
+  std::vector<std::size_t> order(units.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return std::pair(units[a].verifier, units[a].claim) < std::pair(units[b].verifier, units[b].claim);
+  });
+  for (const std::size_t i : order) verification.reexecutions.push_back(std::move(runs[i]));
+  auto comparisons = compare_all(plan.record, verification, plan.rule);
+  if (!comparisons) return comparisons.error();
+  verification.comparisons = *std::move(comparisons);
+  return verification;
+}
+
+Result<VerificationAnalysis> write_run(const std::filesystem::path& folder,
+                                       const Verification& verification) {
+  auto analysis = analyze_verification(verification, folder.string());
+  if (!analysis) return analysis.error();
+  const std::pair<const char*, Json> files[] = {{"metrics.json", json_report(*analysis)},
+                                                {"verdict.json", verdict_json(*analysis)}};
+  for (const auto& [name, json] : files) {
+    if (auto written = write_atomically(folder / name, dump_json(json)); !written) return written.error();
+  }
+  if (auto written = write_verification(folder, verification); !written) return written.error();
+  return analysis;
+}
+
+}  // namespace
+
+Result<VerifyPlan> plan_verify(const Experiment& experiment, const std::filesystem::path& record,
+                               Replay replay, DistanceRule rule) {
+  auto read = read_generation(record);
+  if (!read) return read.error();
+  const auto& claims = read->setups;
+  const bool any = std::any_of(experiment.setups.begin(), experiment.setups.end(), [&](const Setup& setup) {
+    return std::any_of(claims.begin(), claims.end(), [&](const Setup& c) { return c.name == setup.name; });
+  });
+  if (!any) {
+    std::string names;
+    for (const Setup& claim : claims) names += (names.empty() ? "" : ", ") + claim.name;
+    return Error{experiment.file.string(), "setups", "one of the record's setups (" + names + ")",
+                 "none of them"};
+  }
+  auto setups = hash_setups(experiment.setups);
+  if (!setups) return setups.error();
+  return VerifyPlan{.file = experiment.file.string(),
+                    .record = *std::move(read),
+                    .record_file = record.string(),
+                    .setups = *std::move(setups),
+                    .replay = replay,
+                    .rule = rule,
+                    .environment = capture_environment(),
+                    .timestamp = utc_now()};
+}
+
+Result<std::optional<VerificationAnalysis>> run_verify(const VerifyPlan& plan,
+                                                       const std::filesystem::path& folder,
+                                                       const RunHooks& hooks) {
+  auto progress = Progress::open(folder, plan_as_json(plan), stamp_as_json(plan.timestamp, plan.environment));
+  if (!progress) return progress.error();
+  EngineSlot slot(hooks, plan.file);
+  if (auto checked = check_engines(plan, slot); !checked) return checked.error();
+  const std::vector<Unit> units = units_of(plan);
+  std::vector<Reexecution> runs;
+  for (std::size_t i = 0; i < units.size(); ++i) {
+    if (i < progress->lines().size()) {
+      auto done = read_unit(plan, units[i], *progress, i);
+      if (!done) return done.error();
+      runs.push_back(*std::move(done));
+      continue;
+    }
+    if (hooks.stopped()) return std::optional<VerificationAnalysis>();
+    const auto engine = slot.get(plan.setups[units[i].verifier]);
+    if (!engine) return engine.error();
+    auto run = reexecute(plan, units[i], **engine);
+    if (!run) return run.error();
+    const auto compared =
+        compare_one(plan.record.generations[units[i].claim], *run, plan.rule, plan.record.settings.top_k);
+    if (!compared) return compared.error();
+    if (auto kept = progress->append(to_line(*run)); !kept) return kept.error();
+    hooks.log(log_line(*compared, i, units.size()));
+    runs.push_back(*std::move(run));
+  }
+  auto verification = assemble(plan, *progress, folder.string(), units, std::move(runs));
+  if (!verification) return verification.error();
+  auto analysis = write_run(folder, *verification);
+  if (!analysis) return analysis.error();
+  if (auto removed = progress->remove(); !removed) return removed.error();
+  return std::optional(*std::move(analysis));
+}
+
+}  // namespace assay

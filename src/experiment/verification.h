@@ -1,0 +1,39 @@
+// The verifier's run: every claim of a record is re-executed under every setup of the verifier.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "experiment/experiment_file.h"
+#include "experiment/run.h"
+#include "record/record.h"
+#include "verify/analysis.h"
+
+namespace assay {
+
+struct VerifyPlan {
+  std::string file;  // the experiment file, for errors
+  Record record;
+  std::string record_file;
+  std::vector<Setup> setups;  // the verifier's
+  Replay replay = Replay::prefill;
+  DistanceRule rule = DistanceRule::every_id;
+  Environment environment;
+  std::string timestamp;
+};
+
+// Reads the record and hashes the verifier's models. Error: a record that does not read, a model that is not
+// there, no setup of the experiment that has the name of one in the record.
+Result<VerifyPlan> plan_verify(const Experiment& experiment, const std::filesystem::path& record,
+                               Replay replay, DistanceRule rule);
+
+// As run_generate. Units go by verifier, then reference, then claim, so that a prompt shared by several
+// claims stays in the engine's cache. Writes the run folder with metrics.json and verdict.json.
+Result<std::optional<VerificationAnalysis>> run_verify(const VerifyPlan& plan,
+                                                       const std::filesystem::path& folder,
+                                                       const RunHooks& hooks);
+
+}  // namespace assay
