@@ -15,6 +15,9 @@
 
 namespace assay {
 
+// Raised when any operation's bits change: two records of one number are comparable bit for bit.
+inline constexpr int kNumericsVersion = 1;
+
 // How a record's tokens are forced through: one pass over prompt and generated tokens, or the prompt in one
 // pass and then one step for each generated token, with the shapes of decoding.
 enum class Replay : std::uint8_t { prefill, decode };

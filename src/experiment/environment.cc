@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "base/json.h"
+#include "engine/engine.h"
 #include "experiment/program.h"
 
 namespace assay {
@@ -103,6 +104,7 @@ Environment capture_environment() {
       {
           {"compiler", compiler()},
           {"assay_version", ASSAY_VERSION},
+          {"numerics_version", std::to_string(kNumericsVersion)},
           {"fmt_version",
            fmt::format("{}.{}.{}", FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100)},
           {"nlohmann_json_version", fmt::format("{}.{}.{}", NLOHMANN_JSON_VERSION_MAJOR,
