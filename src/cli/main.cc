@@ -81,6 +81,14 @@ int analyze(const Options& options) {
   return finish(*analysis, options.format, options.verb == Verb::report ? 0 : exit_code_of(*analysis));
 }
 
+int report(const Options& options) {
+  if (options.format != Format::seed) return analyze(options);
+  const auto text = export_seed(options.records.front());
+  if (!text) return trouble(text.error());
+  if (const auto printed = print(*text); !printed) return trouble(printed.error());
+  return 0;
+}
+
 int run(const Options& options) {
   switch (options.verb) {
     case Verb::generate:
@@ -88,8 +96,9 @@ int run(const Options& options) {
     case Verb::verify:
       return verify(options);
     case Verb::analyze:
-    case Verb::report:
       return analyze(options);
+    case Verb::report:
+      return report(options);
     case Verb::doctor:
       if (const auto printed = print_doctor(); !printed) return trouble(printed.error());
       return 0;

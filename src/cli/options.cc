@@ -10,6 +10,11 @@ namespace {
 
 const std::map<std::string, Format> kFormats = {
     {"text", Format::text}, {"json", Format::json}, {"md", Format::md}, {"csv", Format::csv}};
+const std::map<std::string, Format> kReportFormats = {{"text", Format::text},
+                                                      {"json", Format::json},
+                                                      {"md", Format::md},
+                                                      {"csv", Format::csv},
+                                                      {"seed", Format::seed}};
 const std::map<std::string, Replay> kReplays = {{"prefill", Replay::prefill}, {"decode", Replay::decode}};
 const std::map<std::string, DistanceRule> kDistances = {{"all", DistanceRule::every_id},
                                                         {"seed", DistanceRule::seed}};
@@ -50,8 +55,8 @@ void add_run_options(CLI::App* verb, Options& options) {
       ->check(CLI::Range(1, 1024));
 }
 
-void add_printer(CLI::App* verb, Options& options) {
-  add_choice(verb, "-o,--format", options.format, kFormats, "printer (default text)");
+void add_printer(CLI::App* verb, Options& options, const std::map<std::string, Format>& formats) {
+  add_choice(verb, "-o,--format", options.format, formats, "printer (default text)");
 }
 
 }  // namespace
@@ -85,16 +90,17 @@ Parsed parse_command_line(int argc, char** argv) {
   analyze->add_option("RECORD", options.records, "a record or verification, or two records to compare")
       ->required()
       ->expected(1, 2);
-  add_printer(analyze, options);
+  add_printer(analyze, options, kFormats);
   CLI::Option* chosen[] = {
       add_choice(verify, "--distance", distance, kDistances, "ids compared: all, or the seed's rule"),
       add_choice(analyze, "--distance", distance, kDistances, "ids compared (default: the file's rule)")};
 
-  CLI::App* report = add_verb(app, "report", "Print the report of a run", "assay report runs/b -o json");
+  CLI::App* report = add_verb(app, "report", "Print the report of a run, or export it as the seed's JSON",
+                              "assay report runs/b -o json");
   report->add_option("RUN", options.records, "run folder, or JSON of the seed's schema")
       ->required()
       ->expected(1);
-  add_printer(report, options);
+  add_printer(report, options, kReportFormats);
   add_verb(app, "doctor", "What this build and this machine can do", "assay doctor");
 
   try {

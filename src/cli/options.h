@@ -12,7 +12,7 @@
 namespace assay {
 
 enum class Verb : std::uint8_t { generate, verify, analyze, report, doctor };
-enum class Format : std::uint8_t { text, json, md, csv };
+enum class Format : std::uint8_t { text, json, md, csv, seed };  // seed: of `report` only
 
 struct Options {
   Verb verb = Verb::doctor;

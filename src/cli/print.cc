@@ -30,17 +30,19 @@ std::string render(const T& analysis, Format format) {
       return markdown_report(analysis);
     case Format::csv:
       return csv_report(analysis);
+    case Format::seed:
+      break;  // a file's export, not an analysis's: main calls export_seed
   }
-  return "";
+  throw Fault("an analysis has no such printer");
 }
+
+}  // namespace
 
 Result<void> print(const std::string& text) {
   const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
   if (written && std::fflush(stdout) == 0) return {};
   return Error{"stdout", "", "room for the report", std::strerror(errno)};
 }
-
-}  // namespace
 
 Result<void> print_analysis(const Analysis& analysis, Format format) {
   return print(std::visit([format](const auto& a) { return render(a, format); }, analysis));

@@ -1,6 +1,8 @@
 #include "experiment/analyze.h"
 
+#include "record/infinite_json.h"
 #include "record/run_folder.h"
+#include "report/json.h"
 #include "verify/compare.h"
 
 namespace assay {
@@ -42,6 +44,19 @@ Result<Analysis> analyze_files(const std::vector<std::filesystem::path>& files,
                                         rule.value_or(first->rule()));
   if (!compared) return compared.error();
   return as_analysis(analyze_verification(*compared, files[0].string()));
+}
+
+Result<std::string> export_seed(const std::filesystem::path& file) {
+  const auto loaded = read_record(file);
+  if (!loaded) return loaded.error();
+  if (const auto* record = std::get_if<Record>(&loaded->content)) {
+    const auto analysis = analyze_record(*record, file.string(), loaded->rule());
+    if (!analysis) return analysis.error();
+    return dump_json(seed_export(*record, *analysis), InfinityStyle::bare);
+  }
+  const auto analysis = analyze_verification(std::get<Verification>(loaded->content), file.string());
+  if (!analysis) return analysis.error();
+  return dump_json(seed_export(*analysis), InfinityStyle::bare);
 }
 
 }  // namespace assay

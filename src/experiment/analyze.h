@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -19,5 +20,9 @@ using Analysis = std::variant<RecordAnalysis, VerificationAnalysis>;
 // a verification asked for under another rule than its own where its scores cannot tell.
 Result<Analysis> analyze_files(const std::vector<std::filesystem::path>& files,
                                std::optional<DistanceRule> rule);
+
+// A record or verification with its tables as the seed's single JSON file, bare infinities included. Error:
+// what does not read or analyse.
+Result<std::string> export_seed(const std::filesystem::path& file);
 
 }  // namespace assay

@@ -1,0 +1,77 @@
+"""Faults planted in a checkpoint or a record: the verification must see each."""
+
+import json
+import unittest
+
+from assay_case import MODELS, AssayCase, overwrite, tensor_place
+
+
+class PlantedFault(AssayCase):
+    def assert_caught(self, record: str) -> None:
+        """The claim `awq` no longer has the verifier's bits; gptq_marlin, left alone, still has."""
+        done = self.assay("verify", record, "-e", "honest.yaml", "-o", "verified")
+        self.assertNotEqual(done.returncode, 2, done.stderr)
+        self.assertGreater(self.distance("verified", "prefill", "awq", "awq"), 0)
+        self.assertEqual(self.distance("verified", "prefill", "gptq_marlin", "gptq_marlin"), 0)
+
+    def setUp(self) -> None:
+        super().setUp()
+        (self.folder / "honest.yaml").write_text((self.folder / "e.yaml").read_text())
+
+    def test_control_without_a_fault(self):
+        self.model_copy()
+        self.must(0, "generate", "e.yaml", "-o", "run")
+        self.must(0, "verify", "run", "-e", "honest.yaml", "-o", "verified")
+        self.assertEqual(self.distance("verified", "prefill", "awq", "awq"), 0)
+
+    def test_swapped_groups(self):
+        weights = self.model_copy() / "model.safetensors"
+        begin, _, entry = tensor_place(weights, "layers.0.mlp.down_proj.scales")
+        row = 2 * entry["shape"][1]  # FP16 [groups, outputs]
+        content = weights.read_bytes()[begin:begin + 2 * row]
+        self.assertNotEqual(content[:row], content[row:])
+        overwrite(weights, begin, content[row:] + content[:row])
+        self.must(0, "generate", "e.yaml", "-o", "run")
+        self.assert_caught("run")
+
+    def test_zero_points_off_by_one(self):
+        weights = self.model_copy() / "model.safetensors"
+        begin, _, entry = tensor_place(weights, "layers.0.mlp.down_proj.qzeros")
+        row = 4 * entry["shape"][1]  # eight 4-bit zero points in each I32, one row for each group
+        zeros = weights.read_bytes()[begin:begin + row]
+        off = bytes((low + 1 if (low := byte & 15) < 15 else 14) | byte & 0xF0 for byte in zeros)
+        overwrite(weights, begin, off)
+        self.must(0, "generate", "e.yaml", "-o", "run")
+        self.assert_caught("run")
+
+    def change_record(self, change) -> str:
+        self.must(0, "generate", "e.yaml", "-o", "run")
+        record = json.loads(self.must(0, "report", "run", "-o", "seed"))
+        for generation in record["generations"]["awq"]:
+            change(generation)
+        (self.folder / "record.json").write_text(json.dumps(record))
+        return "record.json"
+
+    def test_positions_shifted_by_one(self):
+        def shift(generation):
+            signals = generation["prefill_signals"]
+            names = list(signals)
+            values = list(signals.values())
+            for name, value in zip(names, values[1:] + values[:1]):
+                signals[name] = value
+
+        record = self.change_record(shift)
+        done = self.assay("verify", record, "-e", "honest.yaml", "-o", "verified")
+        print(done.returncode, done.stderr)
+
+    def test_one_generated_token_exchanged(self):
+        def exchange(generation):
+            generation["generated_ids"][0] ^= 1
+
+        record = self.change_record(exchange)
+        self.assertNotEqual(self.assay("verify", record, "-e", "honest.yaml", "-o", "verified").returncode, 2)
+        self.assertGreater(self.distance("verified", "decode", "awq", "awq"), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

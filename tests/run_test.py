@@ -1,0 +1,69 @@
+"""generate, verify, analyze, report: files, exit codes and what one says of another."""
+
+import json
+import unittest
+
+from assay_case import AssayCase
+
+
+class Run(AssayCase):
+    def test_an_honest_run_is_consistent_with_equal_bits(self):
+        text = self.must(0, "generate", "e.yaml", "-o", "run", "--threads", "2")
+        self.assertIn("WITHIN-HARDWARE ANALYSIS", text)
+        self.assertEqual(set(self.files("run")),
+                         {"manifest.json", "sequences.jsonl", "logprobs.safetensors", "metrics.json"})
+        text = self.must(0, "verify", "run", "-e", "e.yaml", "-o", "verified", "--threads", "1", "--replay", "decode")
+        self.assertIn("VERIFYING WITH: awq", text)
+        self.assertEqual(set(self.files("verified")) - set(self.files("run")), {"verdict.json"})
+        self.assertEqual(self.verdict("verified"), "consistent")
+        for phase in ("prefill", "decode"):
+            for setup in ("awq", "gptq_marlin"):
+                self.assertEqual(self.distance("verified", phase, setup, setup), 0)
+            self.assertGreater(self.distance("verified", phase, "awq", "gptq_marlin"), 0.1)
+
+    def test_another_device_leaves_small_distances(self):
+        self.must(0, "generate", "e.yaml", "-o", "run", "--device", "exact")
+        self.must(0, "verify", "run", "-e", "e.yaml", "-o", "verified", "--device", "ieee")
+        own = self.distance("verified", "prefill", "awq", "awq")
+        self.assertGreater(own, 0)
+        self.assertGreater(self.distance("verified", "prefill", "awq", "gptq_marlin"), 3 * own)
+
+    def test_a_claim_that_ran_something_else_is_refuted(self):
+        text = (self.folder / "e.yaml").read_text()
+        lie = text.replace("  awq: ", "  swap: ").replace("gptq_marlin: ", "awq: ").replace("swap: ", "gptq_marlin: ")
+        (self.folder / "lie.yaml").write_text(lie)
+        self.must(0, "generate", "lie.yaml", "-o", "run")
+        self.must(1, "verify", "run", "-e", "e.yaml", "-o", "verified")
+        self.assertEqual(self.verdict("verified"), "refuted")
+
+    def test_files_analyse_to_what_the_run_printed(self):
+        generated = self.must(0, "generate", "e.yaml", "-o", "run")
+        verified = self.must(0, "verify", "run", "-e", "e.yaml", "-o", "verified")
+        self.assertEqual(self.must(0, "analyze", "run"), generated)
+        self.assertEqual(self.must(0, "analyze", "verified"), verified)
+        self.assertEqual(self.must(0, "report", "verified"), verified)
+        metrics = json.loads(self.must(0, "analyze", "verified", "-o", "json"))
+        self.assertEqual(metrics, json.loads((self.folder / "verified/metrics.json").read_text()))
+        self.assertIn("| awq |", self.must(0, "analyze", "verified", "-o", "md"))
+
+    def test_the_seeds_json_comes_out_and_goes_in(self):
+        self.must(0, "generate", "e.yaml", "-o", "run")
+        (self.folder / "run.json").write_text(self.must(0, "report", "run", "-o", "seed"))
+        self.must(0, "analyze", "run.json")
+        self.must(0, "verify", "run.json", "-e", "e.yaml", "-o", "verified")
+        self.assertEqual(self.distance("verified", "prefill", "awq", "awq"), 0)
+
+    def test_two_runs_compare(self):
+        self.must(0, "generate", "e.yaml", "-o", "one")
+        self.must(0, "generate", "e.yaml", "-o", "two")
+        self.must(0, "analyze", "one", "two")
+
+    def test_help_names_an_example_of_each_verb(self):
+        for verb in ("generate", "verify", "analyze", "report", "doctor"):
+            self.assertIn(f"Example: assay {verb}", self.must(0, verb, "--help"))
+        self.assertRegex(self.must(0, "--version"), r"^assay \d+\.\d+\.\d+\n$")
+        self.assertIn("ieee exact", self.must(0, "doctor"))
+
+
+if __name__ == "__main__":
+    unittest.main()
