@@ -55,14 +55,26 @@ class PlantedFault(AssayCase):
     def test_positions_shifted_by_one(self):
         def shift(generation):
             signals = generation["prefill_signals"]
-            names = list(signals)
-            values = list(signals.values())
-            for name, value in zip(names, values[1:] + values[:1]):
-                signals[name] = value
+            generation["prefill_signals"] = dict(zip(signals, [*list(signals.values())[1:], signals["pos_-3"]]))
 
         record = self.change_record(shift)
         done = self.assay("verify", record, "-e", "honest.yaml", "-o", "verified")
-        print(done.returncode, done.stderr)
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(done.stderr, r"record.json: awq/ref_0.prefill, .*expected the score of the position's own token")
+
+    def test_log_probabilities_shifted_by_one_position(self):
+        def shift(generation):
+            scores = [signal["logprobs"] for signal in generation["prefill_signals"].values()]
+            values = [sorted(score["log_probs"], reverse=True)[:5] for score in scores]
+            for score, value in zip(scores, values[1:] + values[:1]):
+                # The likeliest five ids get the values of the next position, in the same order.
+                order = sorted(range(len(score["log_probs"])), key=lambda i: -score["log_probs"][i])
+                for i, moved in zip(order, value):
+                    score["log_probs"][i] = moved
+                for i in order[5:]:  # an own token outside the top 5 stays below them
+                    score["log_probs"][i] = min(score["log_probs"]) - 1
+
+        self.assert_caught(self.change_record(shift))
 
     def test_one_generated_token_exchanged(self):
         def exchange(generation):
