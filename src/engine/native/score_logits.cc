@@ -36,6 +36,9 @@ std::vector<TokenId> best(std::span<const float> logits, Index top_k) {
 
 std::vector<TokenScore> score_logits(const Ops& ops, std::span<const float> logits,
                                      std::span<const TokenId> ids, Index top_k) {
+  for (const TokenId id : ids) {
+    require(id >= 0 && id < static_cast<TokenId>(logits.size()), "asked ids lie in the vocabulary");
+  }
   const Better better{logits};
   std::vector<TokenId> wanted = best(logits, top_k);
   wanted.insert(wanted.end(), ids.begin(), ids.end());
@@ -45,7 +48,6 @@ std::vector<TokenScore> score_logits(const Ops& ops, std::span<const float> logi
   const LogSumExp normalizer = ops.log_sum_exp(logits.data(), static_cast<Index>(logits.size()));
   std::vector<TokenScore> scores;
   for (const TokenId id : wanted) {
-    require(id >= 0 && id < static_cast<TokenId>(logits.size()), "asked ids lie in the vocabulary");
     const bool in_top = static_cast<Index>(scores.size()) < top_k;
     Index rank = static_cast<Index>(scores.size()) + 1;
     if (!in_top) {
