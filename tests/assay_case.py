@@ -43,6 +43,22 @@ class AssayCase(unittest.TestCase):
         text = EXPERIMENT.format(awq=awq, gptq=MODELS / "tiny-qwen3-gptq", new=new)
         (self.folder / "e.yaml").write_text(text)
 
+    def write_pdf(self, name: str, lines: list[str]) -> None:
+        """A page of text in the smallest form that readers accept (ISO 32000-1, 7.5)."""
+        text = "\n".join(f"({line}) Tj T*" for line in lines)
+        stream = f"BT /F 10 Tf 12 TL 40 780 Td\n{text}\nET"
+        objects = ["<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+                   "<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>",
+                   f"<</Length {len(stream)}>>stream\n{stream}\nendstream",
+                   "<</Type/Font/Subtype/Type1/BaseFont/Courier>>"]
+        body, places = "%PDF-1.4\n", []
+        for number, content in enumerate(objects, 1):
+            places.append(len(body))
+            body += f"{number} 0 obj{content}endobj\n"
+        table = "".join(f"{place:010} 00000 n \n" for place in places)
+        body += f"xref\n0 6\n0000000000 65535 f \n{table}trailer<</Size 6/Root 1 0 R>>\nstartxref\n{len(body)}\n%%EOF\n"
+        (self.folder / name).write_text(body)
+
     def assay(self, *arguments: str, **options) -> subprocess.CompletedProcess:
         return subprocess.run([ASSAY, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=300,
                               check=False, **options)

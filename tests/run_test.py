@@ -53,6 +53,14 @@ class Run(AssayCase):
         self.must(0, "verify", "run.json", "-e", "e.yaml", "-o", "verified")
         self.assertEqual(self.distance("verified", "prefill", "awq", "awq"), 0)
 
+    def test_a_pdf_document_is_read_through_pdftotext(self):
+        self.write_pdf("text.pdf", [f"Line {i} of a page about reading files of kind {i * i}." for i in range(40)])
+        text = (self.folder / "e.yaml").read_text()
+        (self.folder / "e.yaml").write_text(text.replace("text.txt", "text.pdf"))
+        self.must(0, "generate", "e.yaml", "-o", "run")
+        first = json.loads((self.folder / "run/sequences.jsonl").read_text().splitlines()[0])
+        self.assertGreater(len(first["prompt_ids"]), 40)
+
     def test_two_runs_compare(self):
         self.must(0, "generate", "e.yaml", "-o", "one")
         self.must(0, "generate", "e.yaml", "-o", "two")

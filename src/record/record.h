@@ -38,7 +38,7 @@ struct Setup {
   std::string quantization;         // vLLM's name: awq, awq_marlin, gptq_marlin, none
   std::string dtype;                // float16 or bfloat16
   std::string device;               // whose arithmetic: ieee, exact; of imported records the GPU's name
-  std::string weights_sha256 = {};  // of the checkpoint's tensors; "" = not recorded
+  std::string weights_sha256 = {};  // hash_of_model: all files that fix numbers and tokens; "" = unknown
   bool operator==(const Setup&) const = default;
 };
 
