@@ -18,7 +18,7 @@
 //   setups:
 //     awq: {model: models/tiny-qwen3-awq, quantization: awq}   # dtype and device here override the above
 //
-// Everything is written into the run's manifest, defaults too.
+// What fixes the run stands in its manifest, defaults too; the prompts themselves stand there as token ids.
 #pragma once
 
 #include <filesystem>

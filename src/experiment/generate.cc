@@ -111,7 +111,10 @@ Result<Record> assemble(const GeneratePlan& plan, const std::vector<Unit>& units
   record.settings = {.max_new_tokens = plan.generate.max_new_tokens,
                      .prompt_tokens = plan.prompt_tokens,
                      .references = static_cast<Index>(plan.prompts.size()),
-                     .top_k = plan.generate.top_k};
+                     .top_k = plan.generate.top_k,
+                     .last_positions = plan.generate.last_positions,
+                     .runs = plan.generate.runs,
+                     .ignore_eos = plan.generate.ignore_eos};
   for (std::size_t setup = 0; setup < plan.setups.size() && plan.generate.runs > 1; ++setup) {
     std::vector<Generation> runs;
     for (std::size_t i = 0; i < units.size(); ++i) {

@@ -15,7 +15,9 @@ struct Count {
 constexpr Count kSettings[] = {{"max_new_tokens", &GenerationSettings::max_new_tokens},
                                {"prompt_tokens", &GenerationSettings::prompt_tokens},
                                {"references", &GenerationSettings::references},
-                               {"top_k", &GenerationSettings::top_k}};
+                               {"top_k", &GenerationSettings::top_k},
+                               {"last_positions", &GenerationSettings::last_positions},
+                               {"runs", &GenerationSettings::runs}};
 
 // `device` is always written here: the default that setups_to_json leaves out is one that no setup has.
 constexpr const char* kNoDevice = "";
@@ -44,7 +46,8 @@ Result<ManifestHashes> hashes_from_json(const Json& json, const std::string& fil
 }
 
 Result<GenerationSettings> settings_from_json(const Json& json, const std::string& file) {
-  static constexpr std::string_view kKnown[] = {"max_new_tokens", "prompt_tokens", "references", "top_k"};
+  static constexpr std::string_view kKnown[] = {"max_new_tokens", "prompt_tokens", "references", "top_k",
+                                                "last_positions", "runs",          "ignore_eos"};
   const auto object = json_get_object(json, file, "settings");
   if (!object) return object.error();
   if (const auto known = refuse_unknown_keys(**object, file, kKnown); !known) return known.error();
@@ -55,6 +58,9 @@ Result<GenerationSettings> settings_from_json(const Json& json, const std::strin
     if (*value < 0) return Error{file, std::string("settings.") + key, "a count", std::to_string(*value)};
     settings.*member = *value;
   }
+  const auto ignore_eos = json_get<bool>(**object, file, "ignore_eos");
+  if (!ignore_eos) return ignore_eos.error();
+  settings.ignore_eos = *ignore_eos;
   return settings;
 }
 
@@ -138,6 +144,7 @@ Json manifest_to_json(const Record& record, const ManifestHashes& hashes) {
   json["environment"] = environment_to_json(record.environment);
   json["setups"] = setups_to_json(record.setups, kNoDevice);
   for (const auto& [key, member] : kSettings) json["settings"][key] = record.settings.*member;
+  json["settings"]["ignore_eos"] = record.settings.ignore_eos;
   json["noise_floors"] = noise_floors_to_json(record.noise_floors);
   return json;
 }

@@ -76,6 +76,9 @@ struct GenerationSettings {
   Index prompt_tokens = 0;  // document tokens in a prompt (the seed's tokens_per_slice)
   Index references = 0;
   Index top_k = 0;
+  Index last_positions = 0;  // recorded: the last so many of the prompt and of what was generated; 0 = all
+  Index runs = 0;            // generations of ref_0 for the noise floor; 0 = not recorded
+  bool ignore_eos = false;
   bool operator==(const GenerationSettings&) const = default;
 };
 

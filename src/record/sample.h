@@ -32,7 +32,13 @@ inline Record sample_record() {
                     .quantization = "gptq",
                     .dtype = "float16",
                     .device = "exact"}};
-  record.settings = {.max_new_tokens = 3, .prompt_tokens = 2, .references = 2, .top_k = 2};
+  record.settings = {.max_new_tokens = 3,
+                     .prompt_tokens = 2,
+                     .references = 2,
+                     .top_k = 2,
+                     .last_positions = 3,
+                     .runs = 2,
+                     .ignore_eos = true};
   record.timestamp = "2026-01-02T03:04:05Z";
   for (const float shift : {0.0F, 0.25F}) {
     for (const Index reference : {0, 1}) {
