@@ -101,7 +101,8 @@ TEST(SeedJson, ComplaintsNameFileAndKey) {
 TEST(SeedJson, ExportAndImportKeepTheBits) {
   Record record = sample_record();
   for (Generation& run : record.generations) run.prefill[0].scores[2].rank = 0;  // beyond the top k: not kept
-  record.settings.last_positions = record.settings.runs = 0;  // the seed's schema has no place for these three
+  record.settings.last_positions = record.settings.runs =
+      0;  // the seed's schema has no place for these three
   record.settings.ignore_eos = false;
   const auto text = dump_json(to_seed_json(record), InfinityStyle::bare);
   const auto read = from_seed_json(*parse_infinite_json(text, "f"), "f");
