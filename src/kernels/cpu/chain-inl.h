@@ -91,8 +91,7 @@ template <class Weights>
 struct IeeeTiles {
   static constexpr Index kVectorLanes = kLanes;
   static constexpr int kMaxRows = kLanes == 16 ? 12 : 6;
-  static constexpr int kWideVectors =
-      kLanes == 16 ? 8 : 8;  // one row: independent accumulators hide the latency
+  static constexpr int kWideVectors = 8;  // one row: independent accumulators hide the latency
   template <int kRows, int kVectors>
   static HWY_INLINE void tile(const Chain& t, Index row, Index column, float* c, Index c_stride) {
     ieee_tile<Weights, kRows, kVectors>(t, row, column, c, c_stride);
