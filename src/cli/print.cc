@@ -7,10 +7,10 @@
 #include <cstdio>
 #include <cstring>
 
+#include "emulator/device.h"
+#include "emulator/isa.h"
 #include "engine/native/quantization_name.h"
 #include "experiment/environment.h"
-#include "kernels/device.h"
-#include "kernels/isa.h"
 #include "record/infinite_json.h"
 #include "report/json.h"
 #include "report/tables.h"
@@ -54,7 +54,7 @@ Result<void> print_doctor() {
   std::vector<std::string_view> isas;
   for (const Isa isa : available_isas()) isas.push_back(name_of(isa));
   std::vector<std::string_view> devices;
-  for (const Device device : kDevices) devices.push_back(name_of(device));
+  for (const DeviceSpec& device : device_table()) devices.push_back(device.name);
   text += fmt::format("{:<22} {} (used: {})\n", "kernels", fmt::join(isas, " "), name_of(fastest_isa()));
   text += fmt::format("{:<22} {}\n", "cuda", "not built in");
   text += fmt::format("{:<22} {}\n", "devices", fmt::join(devices, " "));

@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "base/index.h"
 #include "base/thread_pool.h"
-#include "kernels/isa.h"
+#include "emulator/isa.h"
 #include "record/record.h"
 
 namespace assay {
@@ -53,6 +53,11 @@ class Engine {
 
   virtual Index vocabulary_size() const = 0;
   virtual Index context_length() const = 0;
+
+  // Which device, kernel, instruction set and SM count really run, for the record (docs/records.md names the
+  // keys). Among them "deterministic" and "rows_change_bits" (yes or no): whether equal requests give equal
+  // bits, and whether a position's bits depend on how many rows a pass has.
+  virtual Environment describe() const = 0;
 
   // The scores asked for, one entry for each asked position: first the union of `ids` and the top k, in order
   // of rank. Error: a token id outside the vocabulary, a position outside the tokens, more tokens than the

@@ -27,6 +27,7 @@ class HashEngine : public Engine {
   Index vocabulary_size() const override { return kVocabulary; }
   Index context_length() const override { return 64; }
   void forget() override {}
+  Environment describe() const override { return {}; }
   Index tokens_computed() const override { return 0; }
 
   Result<std::vector<PositionScores>> score(const ScoreRequest& request) override {

@@ -55,14 +55,14 @@ class RowBlock {
 
   void score(Index start, Index first) {
     const Index keys = std::min(kAttentionTile, first_position_ + rows_ - start);
-    compute_.ops.chain(compute_.device, cache_.dtype(),
+    compute_.ops.chain(compute_.family(), cache_.dtype(),
                        {.a = q_ + first * q_stride_,
                         .a_stride = q_stride_,
                         .rows = rows_ - first,
                         .panels = cache_.keys(kv_head_, start),
                         .panel_stride = cache_.key_stride(),
                         .columns = keys,
-                        .k = cache_.head_dim(),
+                        .walk = {.run = cache_.head_dim()},
                         .c = scores_.data() + first * kAttentionTile,
                         .c_stride = kAttentionTile,
                         .accumulate = false});
@@ -76,14 +76,14 @@ class RowBlock {
   }
 
   void add_values(Index start, Index first, Index rows, Index keys) {
-    compute_.ops.chain(compute_.device, cache_.dtype(),
+    compute_.ops.chain(compute_.family(), cache_.dtype(),
                        {.a = scores_.data() + first * kAttentionTile,
                         .a_stride = kAttentionTile,
                         .rows = rows,
                         .panels = cache_.values(kv_head_, start),
                         .panel_stride = cache_.value_stride(),
                         .columns = cache_.head_dim(),
-                        .k = keys,
+                        .walk = {.run = keys},
                         .c = sums_.data() + first * cache_.head_dim(),
                         .c_stride = cache_.head_dim(),
                         .accumulate = true});

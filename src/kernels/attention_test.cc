@@ -59,7 +59,7 @@ Values run(const Problem& p, Isa isa, int threads, Device device, Index first, I
 TEST(Attention, NothingButTheMeaningChangesABit) {
   const Index n = 150;
   const Problem p(n);
-  for (const Device device : kDevices) {
+  for (const Device device : {Device::ieee, Device::exact, Device::a100, Device::h100, Device::v100}) {
     const Values expected = run(p, Isa::scalar, 1, device, 0, n, n);
     for (const Isa isa : available_isas()) {
       EXPECT_EQ(run(p, isa, 2, device, 0, n, n), expected);

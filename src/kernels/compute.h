@@ -6,9 +6,10 @@
 
 #include "base/index.h"
 #include "base/thread_pool.h"
-#include "kernels/device.h"
+#include "emulator/device.h"
 #include "kernels/ops.h"
 #include "kernels/packed_matrix.h"
+#include "kernels/schedule.h"
 
 namespace assay {
 
@@ -16,10 +17,21 @@ struct Compute {
   ThreadPool& pool;
   const Ops& ops;
   Device device;
+
+  Family family() const { return spec_of(device).family; }
 };
 
-// out [rows, N] = RN(A W), A [rows, K] row-major. Each output is one chain over k (kernels/ops.h).
-void matmul(const Compute& compute, const float* a, Index rows, const PackedMatrix& w, float* out);
+// Rows first .. first + count - 1 of a pass.
+struct RowRange {
+  Index first = 0;
+  Index count = 0;
+};
+
+// Those rows of RN(A W): `a` and `out` point to the first of them, A [count, K] and out [count, N] row-major.
+// Each output's accumulators and their sum are as `schedule` says, which is made for the whole pass: what a
+// row gets depends on its place in the pass, not on which rows are asked for.
+void matmul(const Compute& compute, const Schedule& schedule, RowRange rows, const float* a,
+            const PackedMatrix& w, float* out);
 
 // body(row) for each row, in parallel; rows are handed out in blocks.
 template <class Body>

@@ -100,6 +100,18 @@ TEST(Kernels, ElementwiseOpsAgree) {
       ops.silu_mul(x.data(), y.data(), n, x.data());
       return x.values();
     });
+    compare_all("accumulate", [n](const Ops& ops, Index offset) {
+      Placed x(random_values(n, 1, ops.dtype), offset);
+      Placed sum(random_values(n, 2, ops.dtype), offset);
+      ops.accumulate(x.data(), n, sum.data());
+      return sum.values();
+    });
+    compare_all("multiply", [n](const Ops& ops, Index offset) {
+      Placed x(random_values(n, 1, ops.dtype), offset);
+      Placed y(random_values(n, 2, ops.dtype), offset);
+      ops.multiply(x.data(), y.data(), n, y.data());
+      return y.values();
+    });
     compare_all("scale", [n](const Ops& ops, Index offset) {
       Placed x(random_values(n, 1, ops.dtype), offset);
       ops.scale(x.data(), n, 0.3F);
@@ -147,7 +159,7 @@ TEST(Kernels, RowReductionsAgree) {
 
 TEST(Kernels, ChainsAgreeForEveryTileAndTail) {
   const Index k = 67;
-  for (const Device device : kDevices) {
+  for (const Family family : {Family::ieee, Family::exact, Family::ampere, Family::hopper}) {
     for (const Dtype weights : {Dtype::fp16, Dtype::bf16}) {
       for (const Index columns : {1, 15, 16, 17, 33, 64, 130, 300}) {
         const PackedMatrix w = pack_rows(random_halves(k * columns, 5, weights), k, columns, weights);
@@ -155,12 +167,20 @@ TEST(Kernels, ChainsAgreeForEveryTileAndTail) {
           for (const bool accumulate : {false, true}) {
             Values expected;
             for (const Isa isa : available_isas()) {
-              const Values a = random_values(rows * k, 6, Dtype::fp16);
+              const Values a = random_values(rows * k, 6, weights);
               Values c = random_values(rows * (columns + 2), 7, Dtype::fp16);
               ops_for(isa, Dtype::fp16)
-                  .chain(device, weights,
-                         {a.data(), k, rows, w.panels.data(), w.panel_stride(), columns, k, c.data(),
-                          columns + 2, accumulate});
+                  .chain(family, weights,
+                         {a.data(),
+                          k,
+                          rows,
+                          w.panels.data(),
+                          w.panel_stride(),
+                          columns,
+                          {.run = k},
+                          c.data(),
+                          columns + 2,
+                          accumulate});
               if (expected.empty()) expected = c;  // the reference comes first
               expect_same_bits(c, expected, "chain");
             }
@@ -173,19 +193,19 @@ TEST(Kernels, ChainsAgreeForEveryTileAndTail) {
 
 // The order is part of the meaning: the chain of 1, 2^-24 (many times) loses every small term in FP32 one by
 // one, and keeps them in the wide accumulator.
-TEST(Kernels, DevicesDifferWhereTheOrderSaysSo) {
+TEST(Kernels, FamiliesDifferWhereTheOrderSaysSo) {
   const Index k = 1025;
   std::vector<std::uint16_t> ones(static_cast<std::size_t>(k), to_fp16(1.0F));
   const PackedMatrix w = pack_rows(ones, k, 1, Dtype::fp16);
   Values a(static_cast<std::size_t>(k), 0x1p-24F);
   a[0] = 1.0F;
   for (const Isa isa : available_isas()) {
-    for (const Device device : kDevices) {
+    for (const Family family : {Family::ieee, Family::exact}) {
       float c = 0.0F;
       ops_for(isa, Dtype::fp16)
-          .chain(device, Dtype::fp16,
-                 {a.data(), k, 1, w.panels.data(), w.panel_stride(), 1, k, &c, 1, false});
-      EXPECT_EQ(c, device == Device::ieee ? 1.0F : 1.0F + 0x1p-14F);
+          .chain(family, Dtype::fp16,
+                 {a.data(), k, 1, w.panels.data(), w.panel_stride(), 1, {.run = k}, &c, 1, false});
+      EXPECT_EQ(c, family == Family::ieee ? 1.0F : 1.0F + 0x1p-14F);
     }
   }
 }

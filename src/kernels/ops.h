@@ -9,8 +9,9 @@
 #include <cstdint>
 
 #include "base/index.h"
-#include "kernels/device.h"
-#include "kernels/isa.h"
+#include "emulator/chain.h"
+#include "emulator/device.h"
+#include "emulator/isa.h"
 #include "number/dtype.h"
 
 namespace assay {
@@ -22,20 +23,6 @@ inline constexpr Index kReductionLanes = 32;
 // Softmax over keys uses 16 lanes (key mod 16), kept from tile to tile.
 inline constexpr Index kSoftmaxLanes = 16;
 
-// C = A W: row-major A [rows, k] and C [rows, columns] with strides in elements, W in panels of 16 columns.
-struct Chain {
-  const float* a;
-  Index a_stride;
-  Index rows;
-  const std::uint16_t* panels;  // panel p at panels + p * panel_stride, laid out [k][16]
-  Index panel_stride;
-  Index columns;
-  Index k;
-  float* c;
-  Index c_stride;
-  bool accumulate;  // the chain of each output starts from C, else from +0
-};
-
 struct LogSumExp {
   float max;
   float log_sum;  // log(sum_i exp(x_i - max))
@@ -45,14 +32,22 @@ struct Ops {
   Isa isa;
   Dtype dtype;  // of activations: FP16 or BF16
 
-  // Each output is one chain over k, as its device defines. No rounding to `weights`' type at the end.
-  void (*chain)(Device device, Dtype weights, const Chain& chain);
+  // Each output is one chain, as the device's family defines: c = fma(a_k, w_k, c) in FP32 (`ieee`); the same
+  // in FP64 from the FP32 c, rounded to FP32 once at the end (`exact`); a GPU's steps (emulator/chain.h). No
+  // rounding to `weights`' type at the end. `ieee` and `exact` take walks of one run only.
+  void (*chain)(Family family, Dtype weights, const Chain& chain);
 
   // out_i = RN(x_i)
   void (*round)(const float* x, Index n, float* out);
 
   // out_i = RN(x_i + y_i); out may be x or y.
   void (*add)(const float* x, const float* y, Index n, float* out);
+
+  // sum_i = sum_i + x_i, not rounded: accumulators of a split product.
+  void (*accumulate)(const float* x, Index n, float* sum);
+
+  // out_i = RN(x_i y_i); out may be x or y.
+  void (*multiply)(const float* x, const float* y, Index n, float* out);
 
   // s = 1 / sqrt((sum_i x_i^2) / n + eps), the sum by fma in reduction lanes; out_i = RN(RN(x_i s) weight_i).
   void (*rms_norm)(const float* x, const float* weight, Index n, float eps, float* out);

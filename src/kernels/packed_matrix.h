@@ -6,11 +6,10 @@
 #include <vector>
 
 #include "base/index.h"
+#include "emulator/chain.h"
 #include "number/dtype.h"
 
 namespace assay {
-
-inline constexpr Index kPanelColumns = 16;
 
 // W [K, N] as ceil(N/16) panels; panel p holds columns 16p .. 16p+15 as [K][16], zeros beyond N.
 // Elements are FP16 or BF16 bits, as `dtype` says.

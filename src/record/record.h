@@ -34,11 +34,15 @@ struct PositionScores {
 // What fixes the bits of a run. `name` is the experiment's word for it, unique in a record.
 struct Setup {
   std::string name;
-  std::string model;                // folder or Hub name
-  std::string quantization;         // vLLM's name: awq, awq_marlin, gptq_marlin, none
-  std::string dtype;                // float16 or bfloat16
-  std::string device;               // whose arithmetic: ieee, exact; of imported records the GPU's name
-  std::string weights_sha256 = {};  // hash_of_model: all files that fix numbers and tokens; "" = unknown
+  std::string model;                  // folder or Hub name
+  std::string quantization;           // vLLM's name: awq, awq_marlin, gptq_marlin, none
+  std::string dtype;                  // float16 or bfloat16
+  std::string device;                 // whose arithmetic: ieee, exact; of imported records the GPU's name
+  std::string weights_sha256 = {};    // hash_of_model: all files that fix numbers and tokens; "" = unknown
+  std::string profile = "vllm-0.11";  // whose choice of kernels: vllm-0.11, ...; "" = not recorded
+  std::string kernel = {};            // "" = what profile, quantization and device choose; else marlin_b, ...
+  Index prefill_tokens = 8192;        // most tokens in one pass over a prompt; 0 = not recorded
+  std::vector<std::pair<std::string, std::string>> ran = {};
   bool operator==(const Setup&) const = default;
 };
 

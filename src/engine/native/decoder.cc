@@ -28,10 +28,19 @@ struct Decoder::Buffers {
   std::vector<float> residual, normed, qkv, attended, gate_up, activated, update;
 };
 
-Decoder::Decoder(const ModelConfig& config, const DecoderWeights& weights, const Compute& compute)
+void DecoderState::keep(Index count, Index hidden_size) {
+  tokens.resize(static_cast<std::size_t>(count));
+  hidden.resize(static_cast<std::size_t>(count * hidden_size));
+  while (!passes.empty() && passes.back().first >= count) passes.pop_back();
+}
+
+Decoder::Decoder(const ModelConfig& config, const DecoderWeights& weights, const Compute& compute,
+                 const KernelChoice& kernel)
     : config_(config),
       weights_(weights),
       compute_(compute),
+      product_(kernel, compute),
+      head_product_(KernelChoice{}, compute),
       rotary_(config.rope_theta, config.head_dim, config.context_length, compute.ops.dtype) {}
 
 DecoderState Decoder::reserve(Index capacity) const {
@@ -42,28 +51,34 @@ DecoderState Decoder::reserve(Index capacity) const {
   return state;
 }
 
-void Decoder::forward(std::span<const std::int32_t> tokens, DecoderState& state, float* hidden) const {
+void Decoder::forward(std::span<const std::int32_t> tokens, const Pass& pass, DecoderState& state) {
+  const auto position = static_cast<Index>(state.tokens.size());
+  const Index end = position + static_cast<Index>(tokens.size());
+  require(pass.first <= position && end <= pass.first + pass.rows, "the tokens are rows of the pass");
+  require(end <= std::min(state.layers.at(0).capacity(), rotary_.positions()), "the state has room");
+  if (state.passes.empty() || state.passes.back() != pass) state.passes.push_back(pass);
   while (!tokens.empty()) {
-    const std::size_t count = std::min(tokens.size(), static_cast<std::size_t>(kPassTokens));
-    pass(tokens.first(count), state, hidden);
+    const std::size_t count = std::min(tokens.size(), static_cast<std::size_t>(kBlockRows));
+    block(tokens.first(count), pass, state);
     tokens = tokens.subspan(count);
-    hidden += static_cast<Index>(count) * config_.hidden_size;
   }
 }
 
-void Decoder::pass(std::span<const std::int32_t> tokens, DecoderState& state, float* hidden) const {
-  const auto first = static_cast<Index>(state.tokens.size());
+void Decoder::block(std::span<const std::int32_t> tokens, const Pass& pass, DecoderState& state) {
+  const auto position = static_cast<Index>(state.tokens.size());
   const auto rows = static_cast<Index>(tokens.size());
-  require(first + rows <= std::min(state.layers.at(0).capacity(), rotary_.positions()), "the state has room");
+  const Place place{position, {position - pass.first, rows}, pass.rows};
   Buffers buffers(config_, rows);
   embed(tokens, buffers.residual.data());
   if (probe_) probe_(0, buffers.residual.data(), rows);
   for (std::size_t i = 0; i < weights_.layers.size(); ++i) {
-    attention_block(weights_.layers[i], first, rows, state.layers[i], buffers);
-    mlp_block(weights_.layers[i], rows, buffers);
+    attention_block(weights_.layers[i], place, state.layers[i], buffers);
+    mlp_block(weights_.layers[i], place, buffers);
     if (probe_) probe_(static_cast<Index>(i) + 1, buffers.residual.data(), rows);
   }
-  normalize(weights_.final_norm, buffers.residual.data(), rows, hidden);
+  const std::size_t known = state.hidden.size();
+  state.hidden.resize(known + static_cast<std::size_t>(rows * config_.hidden_size));
+  normalize(weights_.final_norm, buffers.residual.data(), rows, state.hidden.data() + known);
   state.tokens.insert(state.tokens.end(), tokens.begin(), tokens.end());
 }
 
@@ -77,16 +92,18 @@ void Decoder::embed(std::span<const std::int32_t> tokens, float* residual) const
   }
 }
 
-void Decoder::attention_block(const DecoderLayer& layer, Index first, Index rows, KvCache& cache,
-                              Buffers& buffers) const {
+void Decoder::attention_block(const DecoderLayer& layer, const Place& place, KvCache& cache,
+                              Buffers& buffers) {
+  const Index rows = place.rows.count;
   const Index width = (config_.heads + 2 * config_.kv_heads) * config_.head_dim;
   normalize(layer.input_norm, buffers.residual.data(), rows, buffers.normed.data());
-  apply(layer.qkv, buffers.normed.data(), rows, buffers.qkv.data());
+  apply(layer.qkv, place, buffers.normed.data(), buffers.qkv.data());
   for_each_row(compute_, rows, [&](Index row) {
-    rotate_and_store(layer, first + row, buffers.qkv.data() + row * width, cache);
+    rotate_and_store(layer, place.position + row, buffers.qkv.data() + row * width, cache);
   });
-  attention(compute_, buffers.qkv.data(), width, rows, first, config_.heads, cache, buffers.attended.data());
-  apply(layer.output, buffers.attended.data(), rows, buffers.update.data());
+  attention(compute_, buffers.qkv.data(), width, rows, place.position, config_.heads, cache,
+            buffers.attended.data());
+  apply(layer.output, place, buffers.attended.data(), buffers.update.data());
   add_to(buffers.update, rows, buffers.residual);
 }
 
@@ -108,15 +125,16 @@ void Decoder::rotate_and_store(const DecoderLayer& layer, Index position, float*
   }
 }
 
-void Decoder::mlp_block(const DecoderLayer& layer, Index rows, Buffers& buffers) const {
+void Decoder::mlp_block(const DecoderLayer& layer, const Place& place, Buffers& buffers) {
+  const Index rows = place.rows.count;
   const Index inner = config_.intermediate_size;
   normalize(layer.post_attention_norm, buffers.residual.data(), rows, buffers.normed.data());
-  apply(layer.gate_up, buffers.normed.data(), rows, buffers.gate_up.data());
+  apply(layer.gate_up, place, buffers.normed.data(), buffers.gate_up.data());
   for_each_row(compute_, rows, [&](Index row) {
     const float* gate = buffers.gate_up.data() + row * 2 * inner;
     compute_.ops.silu_mul(gate, gate + inner, inner, buffers.activated.data() + row * inner);
   });
-  apply(layer.down, buffers.activated.data(), rows, buffers.update.data());
+  apply(layer.down, place, buffers.activated.data(), buffers.update.data());
   add_to(buffers.update, rows, buffers.residual);
 }
 
@@ -127,12 +145,8 @@ void Decoder::normalize(const std::vector<float>& weight, const float* x, Index 
                [&](Index row) { compute_.ops.rms_norm(x + row * n, weight.data(), n, eps, out + row * n); });
 }
 
-void Decoder::apply(const Linear& linear, const float* x, Index rows, float* out) const {
-  matmul(compute_, x, rows, linear.weight, out);
-  if (linear.bias.empty()) return;
-  const Index n = linear.weight.columns;
-  for_each_row(compute_, rows,
-               [&](Index row) { compute_.ops.add(out + row * n, linear.bias.data(), n, out + row * n); });
+void Decoder::apply(const Linear& linear, const Place& place, const float* x, float* out) {
+  product_.run(linear, place.pass_rows, place.rows, x, out);
 }
 
 void Decoder::add_to(const std::vector<float>& update, Index rows, std::vector<float>& residual) const {
@@ -143,8 +157,8 @@ void Decoder::add_to(const std::vector<float>& update, Index rows, std::vector<f
   });
 }
 
-void Decoder::logits(const float* hidden, Index rows, float* out) const {
-  matmul(compute_, hidden, rows, weights_.lm_head, out);
+void Decoder::logits(const float* hidden, Index rows, float* out) {
+  head_product_.run(weights_.lm_head, rows, {0, rows}, hidden, out);
 }
 
 }  // namespace assay

@@ -10,56 +10,78 @@
 #include "base/index.h"
 #include "checkpoint/config.h"
 #include "engine/native/decoder_weights.h"
+#include "engine/native/linear_product.h"
 #include "engine/native/rotary.h"
 #include "kernels/compute.h"
 #include "kernels/kv_cache.h"
 
 namespace assay {
 
-// Keys and values of every layer for the tokens seen so far. Reserving clears it.
+// The positions first .. first + rows - 1 that an engine sends through the layers together: what a kernel's
+// tiles and splits are chosen for.
+struct Pass {
+  Index first = 0;
+  Index rows = 0;
+  bool operator==(const Pass&) const = default;
+};
+
+// What is known of the tokens seen so far: keys and values of every layer, and the final hidden states.
 struct DecoderState {
   std::vector<std::int32_t> tokens;
+  std::vector<Pass> passes;  // that the tokens went in; the last one may lack its last rows
   std::vector<KvCache> layers;
+  std::vector<float> hidden;  // [tokens, H], after the last norm
+
+  // Forgets all but the first `count` tokens.
+  void keep(Index count, Index hidden_size);
 };
 
 // Holds references: `config`, `weights` and what `compute` refers to must outlive it. One call at a time.
 class Decoder {
  public:
-  Decoder(const ModelConfig& config, const DecoderWeights& weights, const Compute& compute);
+  // `kernel` runs the linear layers of the decoder, and must take them (LinearProduct::check).
+  Decoder(const ModelConfig& config, const DecoderWeights& weights, const Compute& compute,
+          const KernelChoice& kernel);
 
   // An empty state with room for `capacity` tokens.
   DecoderState reserve(Index capacity) const;
 
-  // Appends `tokens` to the state and writes their final hidden states (after the last norm) to hidden
-  // [tokens, H]. Passes longer than kPassTokens are cut; cuts change no bit. Fault: no room, or an id outside
-  // the vocabulary.
-  void forward(std::span<const std::int32_t> tokens, DecoderState& state, float* hidden) const;
+  // Appends `tokens` to the state as the next rows of `pass`, which the state's next position lies in. Rows
+  // are computed in blocks; blocks change no bit. Fault: no room, or an id outside the vocabulary.
+  void forward(std::span<const std::int32_t> tokens, const Pass& pass, DecoderState& state);
 
   // logits [rows, vocabulary], rounded to the activation type, of final hidden states [rows, H].
-  void logits(const float* hidden, Index rows, float* out) const;
+  void logits(const float* hidden, Index rows, float* out);
 
   // Called with (layer, residual stream [rows, H]) after the embedding (layer 0) and after each layer; for
   // tests.
   using Probe = std::function<void(Index layer, const float* residual, Index rows)>;
   void set_probe(Probe probe) { probe_ = std::move(probe); }
 
-  static constexpr Index kPassTokens = 512;
+  static constexpr Index kBlockRows = 512;
 
  private:
   struct Buffers;
-  void pass(std::span<const std::int32_t> tokens, DecoderState& state, float* hidden) const;
+  // Where a block of rows stands: its first position, and its rows in its pass of `pass_rows`.
+  struct Place {
+    Index position;
+    RowRange rows;
+    Index pass_rows;
+  };
+  void block(std::span<const std::int32_t> tokens, const Pass& pass, DecoderState& state);
   void embed(std::span<const std::int32_t> tokens, float* residual) const;
-  void attention_block(const DecoderLayer& layer, Index first, Index rows, KvCache& cache,
-                       Buffers& buffers) const;
+  void attention_block(const DecoderLayer& layer, const Place& place, KvCache& cache, Buffers& buffers);
   void rotate_and_store(const DecoderLayer& layer, Index position, float* qkv, KvCache& cache) const;
-  void mlp_block(const DecoderLayer& layer, Index rows, Buffers& buffers) const;
+  void mlp_block(const DecoderLayer& layer, const Place& place, Buffers& buffers);
   void normalize(const std::vector<float>& weight, const float* x, Index rows, float* out) const;
-  void apply(const Linear& linear, const float* x, Index rows, float* out) const;
+  void apply(const Linear& linear, const Place& place, const float* x, float* out);
   void add_to(const std::vector<float>& update, Index rows, std::vector<float>& residual) const;
 
   const ModelConfig& config_;
   const DecoderWeights& weights_;
   Compute compute_;
+  LinearProduct product_;
+  LinearProduct head_product_;
   RotaryTable rotary_;
   Probe probe_;
 };

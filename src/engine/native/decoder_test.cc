@@ -36,17 +36,18 @@ struct Loaded {
   explicit Loaded(const std::string& folder, Device device, Dtype dtype = Dtype::fp16)
       : pool(2),
         config(read_config(folder).value()),
-        weights(load_decoder(Weights::open(folder).value(), config, dtype, pool).value()),
-        decoder(config, weights, {pool, ops_for(fastest_isa(), dtype), device}) {}
+        weights(load_decoder(Weights::open(folder).value(), config, dtype, {}, pool).value()),
+        decoder(config, weights, {pool, ops_for(fastest_isa(), dtype), device}, {}) {}
 
   // Logits after each of `positions` tokens' prefixes, [positions, vocabulary].
   std::vector<float> logits(const std::vector<std::int32_t>& ids, const std::vector<Index>& positions) {
-    std::vector<float> hidden(ids.size() * static_cast<std::size_t>(config.hidden_size));
-    DecoderState state = decoder.reserve(static_cast<Index>(ids.size()));
-    decoder.forward(ids, state, hidden.data());
+    const auto rows = static_cast<Index>(ids.size());
+    DecoderState state = decoder.reserve(rows);
+    decoder.forward(ids, {0, rows}, state);
     std::vector<float> out(positions.size() * static_cast<std::size_t>(kVocabulary));
     for (std::size_t i = 0; i < positions.size(); ++i) {
-      decoder.logits(hidden.data() + positions[i] * config.hidden_size, 1, out.data() + i * kVocabulary);
+      decoder.logits(state.hidden.data() + positions[i] * config.hidden_size, 1,
+                     out.data() + i * kVocabulary);
     }
     return out;
   }
@@ -83,7 +84,7 @@ void expect_as_good_as_float16(Loaded& model, const std::string& name, std::size
 }
 
 TEST(Decoder, LogitsAreAsGoodAsHuggingFaceFloat16) {
-  for (const Device device : kDevices) {
+  for (const Device device : {Device::ieee, Device::exact, Device::a100, Device::h100}) {
     Loaded model(ASSAY_SOURCE_DIR "/models/tiny-qwen3", device);
     for (std::size_t i = 0; i < 3; ++i) expect_as_good_as_float16(model, "tiny-qwen3", i);
   }

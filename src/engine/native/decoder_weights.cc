@@ -1,5 +1,7 @@
 #include "engine/native/decoder_weights.h"
 
+#include <algorithm>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <utility>
@@ -14,8 +16,8 @@ namespace {
 // Reads tensors of one model; remembers the first error, after which reads return nothing useful.
 class Loader {
  public:
-  Loader(const Weights& weights, const ModelConfig& config, Dtype dtype)
-      : weights_(weights), config_(config), dtype_(dtype) {}
+  Loader(const Weights& weights, const ModelConfig& config, Dtype dtype, const WeightForm& form)
+      : weights_(weights), config_(config), dtype_(dtype), form_(form) {}
 
   const std::optional<Error>& error() const { return error_; }
 
@@ -31,33 +33,56 @@ class Loader {
     return values;
   }
 
-  PackedMatrix dense(const std::string& name, Index inputs, Index outputs) {
+  Linear dense(const std::string& name, Index inputs, Index outputs) {
     const auto values = halves(name, {outputs, inputs});
-    return error_ ? PackedMatrix{} : pack_transposed(values, inputs, outputs, dtype_);
+    Linear linear;
+    if (!error_) linear.weight = pack_transposed(values, inputs, outputs, dtype_);
+    return linear;
   }
 
-  PackedMatrix quantized(const std::string& name, Index inputs, Index outputs) {
+  Linear quantized(const std::string& name, Index inputs, Index outputs) {
     auto matrix = read_quantized(weights_, *config_.quantization, name, inputs, outputs);
     if (!matrix) return fail(matrix.error());
+    Linear linear;
+    linear.group_size = inputs / matrix->groups;
+    linear.zero_points = config_.quantization->method == QuantizationMethod::awq;
+    if (form_.sorts_by_group && config_.quantization->desc_act) linear.input_order = sort_by_group(*matrix);
+    if (form_.scales_columns_outside && matrix->groups == 1) {
+      for (const float scale : matrix->scales) {
+        linear.output_scale.push_back(dtype_ == Dtype::fp16 ? round_to_fp16(scale) : round_to_bf16(scale));
+      }
+      std::fill(matrix->scales.begin(), matrix->scales.end(), 1.0F);
+    }
     auto values = dequantize(*matrix, dtype_);
     if (!values) return fail(values.error());
-    return pack_rows(*values, inputs, outputs, dtype_);
+    linear.weight = pack_rows(*values, inputs, outputs, dtype_);
+    return linear;
   }
 
   // Layers of equal input side by side.
   Linear fused(std::span<const LinearLayer> parts) {
-    Linear linear;
+    Linear whole;
     std::vector<PackedMatrix> matrices;
     for (const LinearLayer& part : parts) {
-      matrices.push_back(config_.quantization ? quantized(part.name, part.inputs, part.outputs)
-                                              : dense(part.name + ".weight", part.inputs, part.outputs));
+      Linear linear = config_.quantization ? quantized(part.name, part.inputs, part.outputs)
+                                           : dense(part.name + ".weight", part.inputs, part.outputs);
       if (error_) return {};
+      if (!matrices.empty() && linear.input_order != whole.input_order) {
+        return fail({weights_.files()[0].string(), part.name + ".g_idx",
+                     "the groups of the layers that it is fused with", "other groups"});
+      }
+      matrices.push_back(std::move(linear.weight));
+      whole.input_order = std::move(linear.input_order);
+      whole.group_size = linear.group_size;
+      whole.zero_points = linear.zero_points;
+      whole.output_scale.insert(whole.output_scale.end(), linear.output_scale.begin(),
+                                linear.output_scale.end());
       if (!part.has_bias) continue;
       const std::vector<float> bias = vector(part.name + ".bias", part.outputs);
-      linear.bias.insert(linear.bias.end(), bias.begin(), bias.end());
+      whole.bias.insert(whole.bias.end(), bias.begin(), bias.end());
     }
-    linear.weight = matrices.size() == 1 ? std::move(matrices[0]) : concatenate(matrices);
-    return linear;
+    whole.weight = matrices.size() == 1 ? std::move(matrices[0]) : concatenate(matrices);
+    return whole;
   }
 
  private:
@@ -67,14 +92,30 @@ class Loader {
     if (!error_) error_ = result.error();
     return T{};
   }
-  PackedMatrix fail(const Error& error) {
+  Linear fail(const Error& error) {
     if (!error_) error_ = error;
     return {};
+  }
+  // Puts the rows in the order of their groups; returns which row went where.
+  static std::vector<std::int32_t> sort_by_group(QuantizedMatrix& matrix) {
+    std::vector<std::int32_t> order(matrix.group_of_row.size());
+    std::iota(order.begin(), order.end(), 0);
+    const auto group = [&](std::int32_t k) { return matrix.group_of_row[static_cast<std::size_t>(k)]; };
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::int32_t a, std::int32_t b) { return group(a) < group(b); });
+    const std::vector<std::uint8_t> q = matrix.q;
+    for (std::size_t k = 0; k < order.size(); ++k) {
+      std::copy_n(q.begin() + order[k] * matrix.columns, matrix.columns,
+                  matrix.q.begin() + static_cast<Index>(k) * matrix.columns);
+    }
+    std::sort(matrix.group_of_row.begin(), matrix.group_of_row.end());
+    return order;
   }
 
   const Weights& weights_;
   const ModelConfig& config_;
   Dtype dtype_;
+  WeightForm form_;
   std::optional<Error> error_;
 };
 
@@ -114,7 +155,7 @@ std::optional<Error> unsupported(const Weights& weights, const ModelConfig& conf
 }  // namespace
 
 Result<DecoderWeights> load_decoder(const Weights& weights, const ModelConfig& config, Dtype dtype,
-                                    ThreadPool& pool) {
+                                    const WeightForm& form, ThreadPool& pool) {
   if (const auto error = unsupported(weights, config)) return *error;
   if (const auto layout = check_layout(weights, config); !layout) return layout.error();
 
@@ -122,7 +163,7 @@ Result<DecoderWeights> load_decoder(const Weights& weights, const ModelConfig& c
   decoder.layers.resize(static_cast<std::size_t>(config.layers));
   std::vector<std::optional<Error>> errors(decoder.layers.size());
   pool.parallel_for(config.layers, [&](Index i) {
-    Loader loader(weights, config, dtype);
+    Loader loader(weights, config, dtype, form);
     decoder.layers[static_cast<std::size_t>(i)] = load_layer(loader, config, i);
     errors[static_cast<std::size_t>(i)] = loader.error();
   });
@@ -130,7 +171,7 @@ Result<DecoderWeights> load_decoder(const Weights& weights, const ModelConfig& c
     if (error) return *error;
   }
 
-  Loader loader(weights, config, dtype);
+  Loader loader(weights, config, dtype, form);
   decoder.embedding =
       loader.halves("model.embed_tokens.weight", {config.vocabulary_size, config.hidden_size});
   decoder.final_norm = loader.vector("model.norm.weight", config.hidden_size);

@@ -13,10 +13,21 @@
 
 namespace assay {
 
-// y = x W + bias; the bias is added after the product has been rounded, as vLLM's quantized layers do.
+// y = RN(x W), then RN(y s), then RN(y + b): scale and bias come after the product has been rounded, as in
+// vLLM's quantized layers.
 struct Linear {
-  PackedMatrix weight;      // [inputs, outputs]
-  std::vector<float> bias;  // [outputs], or empty
+  PackedMatrix weight;                    // [inputs, outputs], rows in the kernel's order
+  std::vector<std::int32_t> input_order;  // row k of `weight` multiplies x[input_order[k]]; empty: x[k]
+  std::vector<float> output_scale;        // [outputs], or empty: the scale is in the weights
+  std::vector<float> bias;                // [outputs], or empty
+  Index group_size = 0;                   // of the quantization, = inputs for one group a column; 0: none
+  bool zero_points = false;
+};
+
+// How a kernel wants quantized weights.
+struct WeightForm {
+  bool sorts_by_group = false;          // with desc_act, rows in the order of their groups (stable)
+  bool scales_columns_outside = false;  // with one group a column: w = q - z, the scale as output_scale
 };
 
 // H hidden size, D head size, I intermediate size.
@@ -34,13 +45,13 @@ struct DecoderWeights {
   std::vector<std::uint16_t> embedding;  // [vocabulary, H], bits of the activation type
   std::vector<DecoderLayer> layers;
   std::vector<float> final_norm;  // [H]
-  PackedMatrix lm_head;           // [H, vocabulary]
+  Linear lm_head;                 // [H, vocabulary]
 };
 
-// All weights in `dtype` (FP16 or BF16); quantized linears dequantized once: RN((q - z) s).
-// Error: whatever the checkpoint's readers refuse, and extents that the kernels do not take (D a multiple of
-// 16).
+// All weights in `dtype` (FP16 or BF16); quantized linears dequantized once, RN((q - z) s), but for what
+// `form` asks. Error: whatever the checkpoint's readers refuse, and extents that the kernels do not take (D a
+// multiple of 16).
 Result<DecoderWeights> load_decoder(const Weights& weights, const ModelConfig& config, Dtype dtype,
-                                    ThreadPool& pool);
+                                    const WeightForm& form, ThreadPool& pool);
 
 }  // namespace assay

@@ -8,6 +8,7 @@
 #include "checkpoint/config.h"
 #include "checkpoint/model_files.h"
 #include "checkpoint/weights.h"
+#include "emulator/arithmetic.h"
 #include "engine/engine.h"
 #include "engine/native/decoder.h"
 #include "engine/native/decoder_weights.h"
@@ -19,17 +20,21 @@ namespace {
 
 class NativeEngine : public Engine {
  public:
-  NativeEngine(std::string model, ModelConfig config, DecoderWeights weights, const Compute& compute)
+  NativeEngine(std::string model, ModelConfig config, DecoderWeights weights, const Compute& compute,
+               const KernelChoice& kernel, Index prefill_tokens)
       : model_(std::move(model)),
         config_(std::move(config)),
         weights_(std::move(weights)),
         compute_(compute),
-        decoder_(config_, weights_, compute_) {}
+        kernel_(kernel),
+        prefill_tokens_(prefill_tokens),
+        decoder_(config_, weights_, compute_, kernel_) {}
 
   Index vocabulary_size() const override { return config_.vocabulary_size; }
   Index context_length() const override { return config_.context_length; }
   Index tokens_computed() const override { return tokens_computed_; }
-  void forget() override { state_.tokens.clear(); }
+  void forget() override { state_.keep(0, config_.hidden_size); }
+  Environment describe() const override;
 
   Result<std::vector<PositionScores>> score(const ScoreRequest& request) override;
   Result<Generation> generate(const GenerateRequest& request) override;
@@ -38,19 +43,21 @@ class NativeEngine : public Engine {
   std::optional<Error> check_tokens(std::span<const TokenId> tokens, Index capacity) const;
   std::optional<Error> check_asked(const ScoreRequest& request) const;
 
-  // Makes the state hold a prefix of `tokens` of at most `limit` tokens, with room for `capacity`; returns
-  // its length.
-  Index reuse_prefix(std::span<const TokenId> tokens, Index limit, Index capacity);
-  // Forwards tokens; their hidden states are appended to `hidden`.
-  void forward(std::span<const TokenId> tokens, std::vector<float>& hidden);
-  // Scores for asked positions whose hidden states begin at token `first`.
-  Result<std::vector<PositionScores>> read_scores(std::span<const AskedPosition> asked,
-                                                  const std::vector<float>& hidden, Index first) const;
+  // The passes of `prompt` tokens as the engine would cut them.
+  std::vector<Pass> prefill_passes(Index prompt) const;
+  // Makes the state hold the first `count` of `tokens`, as rows of `passes`, with room for `capacity`; what
+  // it holds already, in passes that give the same bits, is not computed again.
+  void advance(std::span<const TokenId> tokens, Index count, std::span<const Pass> passes, Index capacity);
+  Index reusable(std::span<const TokenId> tokens, std::span<const Pass> passes) const;
+  // From the state's hidden states.
+  Result<std::vector<PositionScores>> read_scores(std::span<const AskedPosition> asked);
 
   std::string model_;
   ModelConfig config_;
   DecoderWeights weights_;
   Compute compute_;
+  KernelChoice kernel_;
+  Index prefill_tokens_;
   Decoder decoder_;
   DecoderState state_;
   Index tokens_computed_ = 0;
@@ -96,24 +103,38 @@ std::optional<Error> NativeEngine::check_asked(const ScoreRequest& request) cons
   return std::nullopt;
 }
 
-Index NativeEngine::reuse_prefix(std::span<const TokenId> tokens, Index limit, Index capacity) {
-  if (state_.layers.empty() || state_.layers[0].capacity() < capacity) state_ = decoder_.reserve(capacity);
+std::vector<Pass> NativeEngine::prefill_passes(Index prompt) const {
+  std::vector<Pass> passes;
+  for (Index first = 0; first < prompt; first += prefill_tokens_) {
+    passes.push_back({first, std::min(prefill_tokens_, prompt - first)});
+  }
+  return passes;
+}
+
+Index NativeEngine::reusable(std::span<const TokenId> tokens, std::span<const Pass> passes) const {
   const auto differ = std::mismatch(tokens.begin(), tokens.end(), state_.tokens.begin(), state_.tokens.end());
-  const Index common = std::min(static_cast<Index>(differ.first - tokens.begin()), limit);
-  state_.tokens.resize(static_cast<std::size_t>(common));
-  return common;
+  const auto common = static_cast<Index>(differ.first - tokens.begin());
+  if (!kernel_.rows_change_bits()) return common;
+  const auto other = std::mismatch(passes.begin(), passes.end(), state_.passes.begin(), state_.passes.end());
+  return other.first == passes.end() ? common : std::min(common, other.first->first);
 }
 
-void NativeEngine::forward(std::span<const TokenId> tokens, std::vector<float>& hidden) {
-  const std::size_t before = hidden.size();
-  hidden.resize(before + tokens.size() * static_cast<std::size_t>(config_.hidden_size));
-  decoder_.forward(tokens, state_, hidden.data() + before);
-  tokens_computed_ += static_cast<Index>(tokens.size());
+void NativeEngine::advance(std::span<const TokenId> tokens, Index count, std::span<const Pass> passes,
+                           Index capacity) {
+  if (state_.layers.empty() || state_.layers[0].capacity() < capacity) state_ = decoder_.reserve(capacity);
+  Index at = std::min(reusable(tokens, passes), count);
+  state_.keep(at, config_.hidden_size);
+  tokens_computed_ += count - at;
+  for (const Pass& pass : passes) {
+    const Index end = std::min(pass.first + pass.rows, count);
+    if (end <= at) continue;
+    decoder_.forward(tokens.subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(end - at)), pass,
+                     state_);
+    at = end;
+  }
 }
 
-Result<std::vector<PositionScores>> NativeEngine::read_scores(std::span<const AskedPosition> asked,
-                                                              const std::vector<float>& hidden,
-                                                              Index first) const {
+Result<std::vector<PositionScores>> NativeEngine::read_scores(std::span<const AskedPosition> asked) {
   constexpr std::size_t kRows = 32;  // logits that exist at one time
   const auto h = static_cast<std::size_t>(config_.hidden_size);
   const auto vocabulary = static_cast<std::size_t>(config_.vocabulary_size);
@@ -123,8 +144,9 @@ Result<std::vector<PositionScores>> NativeEngine::read_scores(std::span<const As
   for (std::size_t start = 0; start < asked.size(); start += kRows) {
     const std::size_t count = std::min(kRows, asked.size() - start);
     for (std::size_t i = 0; i < count; ++i) {
-      const auto row = static_cast<std::size_t>(asked[start + i].position - 1 - first);
-      std::copy_n(hidden.begin() + static_cast<Index>(row * h), h, rows.begin() + static_cast<Index>(i * h));
+      const auto row = static_cast<std::size_t>(asked[start + i].position - 1);
+      std::copy_n(state_.hidden.begin() + static_cast<Index>(row * h), h,
+                  rows.begin() + static_cast<Index>(i * h));
     }
     decoder_.logits(rows.data(), static_cast<Index>(count), logits.data());
     for (std::size_t i = 0; i < count; ++i) {
@@ -151,23 +173,15 @@ Result<std::vector<PositionScores>> NativeEngine::score(const ScoreRequest& requ
   if (auto error = check_asked(request)) return *error;
   if (request.asked.empty()) return std::vector<PositionScores>{};
 
-  const std::span<const TokenId> tokens = request.tokens;
+  const auto length = static_cast<Index>(request.tokens.size());
   const Index end = request.asked.back().position;  // tokens from here on predict nothing that is asked
-  const Index first =
-      reuse_prefix(tokens, request.asked.front().position - 1, static_cast<Index>(tokens.size()));
-  std::vector<float> hidden;
-  auto forward_to = [&, at = first](Index to) mutable {
-    forward(tokens.subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(to - at)), hidden);
-    at = to;
-  };
-  if (request.replay == Replay::decode) {
-    const Index prompt_end = std::clamp(request.prompt_length, first, end);
-    forward_to(prompt_end);
-    for (Index at = prompt_end; at < end; ++at) forward_to(at + 1);
-  } else {
-    forward_to(end);
+  std::vector<Pass> passes =
+      prefill_passes(request.replay == Replay::decode ? request.prompt_length : length);
+  for (Index at = request.prompt_length; request.replay == Replay::decode && at < length; ++at) {
+    passes.push_back({at, 1});
   }
-  return read_scores(request.asked, hidden, first);
+  advance(request.tokens, end, passes, length);
+  return read_scores(request.asked);
 }
 
 Result<Generation> NativeEngine::generate(const GenerateRequest& request) {
@@ -181,19 +195,17 @@ Result<Generation> NativeEngine::generate(const GenerateRequest& request) {
   for (Index position = std::max(Index{1}, prompt_length - recorded); position < prompt_length; ++position) {
     asked.push_back({position, {request.prompt[static_cast<std::size_t>(position)]}, request.top_k});
   }
-  const Index limit = asked.empty() ? prompt_length - 1 : asked.front().position - 1;
-  const Index first = reuse_prefix(request.prompt, limit, prompt_length + request.max_new_tokens);
-  std::vector<float> hidden;
-  forward(std::span(request.prompt).subspan(static_cast<std::size_t>(first)), hidden);
-  auto prefill = read_scores(asked, hidden, first);
+  std::vector<TokenId> tokens = request.prompt;
+  std::vector<Pass> passes = prefill_passes(prompt_length);
+  const Index capacity = prompt_length + request.max_new_tokens;
+  advance(tokens, prompt_length, passes, capacity);
+  auto prefill = read_scores(asked);
   if (!prefill) return prefill.error();
   made.prefill = *std::move(prefill);
 
-  std::vector<float> last(hidden.end() - config_.hidden_size, hidden.end());
   while (static_cast<Index>(made.generated_ids.size()) < request.max_new_tokens) {
     const Index position = prompt_length + static_cast<Index>(made.generated_ids.size());
-    auto scores = read_scores(std::vector<AskedPosition>{{position, {}, std::max(request.top_k, Index{1})}},
-                              last, position - 1);
+    auto scores = read_scores(std::vector<AskedPosition>{{position, {}, std::max(request.top_k, Index{1})}});
     if (!scores) return scores.error();
     const TokenId token = scores->front().scores.front().id;
     made.generated_ids.push_back(token);
@@ -202,10 +214,42 @@ Result<Generation> NativeEngine::generate(const GenerateRequest& request) {
     const auto& eos = config_.eos_token_ids;
     if (!request.ignore_eos && std::find(eos.begin(), eos.end(), token) != eos.end()) break;
     if (static_cast<Index>(made.generated_ids.size()) == request.max_new_tokens) break;
-    last.clear();
-    forward(std::span(&token, 1), last);
+    tokens.push_back(token);
+    passes.push_back({position, 1});
+    advance(tokens, position + 1, passes, capacity);
   }
   return made;
+}
+
+Environment NativeEngine::describe() const {
+  const DeviceSpec& spec = spec_of(compute_.device);
+  Environment ran = {{"device", std::string(spec.name)},
+                     {"family", std::string(name_of(spec.family))},
+                     {"sm_count", std::to_string(spec.sm_count)},
+                     {"isa", std::string(name_of(compute_.ops.isa))},
+                     {"kernel", kernel_.name},
+                     {"lm_head_kernel", KernelChoice{}.name},
+                     {"rows_change_bits", kernel_.rows_change_bits() ? "yes" : "no"},
+                     {"deterministic", kernel_.deterministic() ? "yes" : "no"}};
+  return ran;
+}
+
+WeightForm form_for(const KernelChoice& kernel) {
+  const bool marlin = kernel.kernel == KernelName::marlin_a || kernel.kernel == KernelName::marlin_b;
+  return {.sorts_by_group = marlin || kernel.kernel == KernelName::machete, .scales_columns_outside = marlin};
+}
+
+Result<void> check_layers(const DecoderWeights& weights, const LinearProduct& product,
+                          const std::string& file) {
+  const DecoderLayer& layer = weights.layers.at(0);
+  const std::pair<const Linear*, const char*> linears[] = {{&layer.qkv, "self_attn.qkv_proj"},
+                                                           {&layer.output, "self_attn.o_proj"},
+                                                           {&layer.gate_up, "mlp.gate_up_proj"},
+                                                           {&layer.down, "mlp.down_proj"}};
+  for (const auto& [linear, name] : linears) {
+    if (auto checked = product.check(*linear, file, name); !checked) return checked;
+  }
+  return {};
 }
 
 }  // namespace
@@ -214,28 +258,46 @@ Result<std::unique_ptr<Engine>> open_engine(const Setup& setup, ThreadPool& pool
   const auto device = device_named(setup.device);
   if (!device) {
     std::vector<std::string_view> names;
-    for (const Device known : kDevices) names.push_back(name_of(known));
+    for (const DeviceSpec& known : device_table()) names.push_back(known.name);
     return Error{"", "device", fmt::format("one of {}", fmt::join(names, ", ")), setup.device};
   }
   const auto dtype = dtype_named(setup.dtype);
   if (dtype != Dtype::fp16 && dtype != Dtype::bf16)
     return Error{"", "dtype", "float16 or bfloat16", setup.dtype};
+  if (setup.prefill_tokens < 1) {
+    return Error{"", "prefill_tokens", "at least 1", std::to_string(setup.prefill_tokens)};
+  }
+  const DeviceSpec& spec = spec_of(*device);
+  if (is_gpu(*device) && !dot_arithmetic(spec.family, operand_of(*dtype))) {
+    return Error{"", "dtype", fmt::format("a type that the tensor cores of {} multiply", spec.name),
+                 setup.dtype};
+  }
 
   auto folder = find_model(setup.model);
   if (!folder) return folder.error();
   auto config = read_config(*folder);
   if (!config) return config.error();
-  if (auto checked =
-          check_quantization(setup.quantization, *config, *dtype, (*folder / "config.json").string());
-      !checked) {
+  const std::string config_file = (*folder / "config.json").string();
+  if (auto checked = check_quantization(setup.quantization, *config, *dtype, config_file); !checked) {
     return checked.error();
+  }
+  const auto kernel = choose_kernel(setup.quantization, setup.profile, spec,
+                                    setup.kernel.empty() ? std::nullopt : std::optional(setup.kernel));
+  if (!kernel) return kernel.error();
+  if (kernel->kernel != KernelName::chain && config->quantization && config->quantization->bits != 4) {
+    return Error{config_file, "quantization_config.bits", fmt::format("4 for kernel {}", kernel->name),
+                 std::to_string(config->quantization->bits)};
   }
   auto files = Weights::open(*folder);
   if (!files) return files.error();
-  auto weights = load_decoder(*files, *config, *dtype, pool);
+  auto weights = load_decoder(*files, *config, *dtype, form_for(*kernel), pool);
   if (!weights) return weights.error();
+  const Compute compute{pool, ops_for(isa, *dtype), *device};
+  if (auto checked = check_layers(*weights, LinearProduct(*kernel, compute), config_file); !checked) {
+    return checked.error();
+  }
   return std::unique_ptr<Engine>(std::make_unique<NativeEngine>(
-      setup.model, *std::move(config), *std::move(weights), Compute{pool, ops_for(isa, *dtype), *device}));
+      setup.model, *std::move(config), *std::move(weights), compute, *kernel, setup.prefill_tokens));
 }
 
 }  // namespace assay

@@ -9,7 +9,8 @@ constexpr Index kDoubleLanes = kLanes / 2;
 // Where vector v of a tile starts: panels are 16 columns wide, vectors kLanes.
 HWY_INLINE const std::uint16_t* vector_start(const Chain& t, Index first_column, Index v, Index lanes) {
   const Index column = first_column + v * lanes;
-  return t.panels + column / kPanelColumns * t.panel_stride + column % kPanelColumns;
+  return t.panels + column / kPanelColumns * t.panel_stride + t.walk.first * kPanelColumns +
+         column % kPanelColumns;
 }
 
 template <class Weights, int kRows, int kVectors>
@@ -25,8 +26,8 @@ HWY_INLINE void ieee_tile(const Chain& t, Index row, Index column, float* c, Ind
       sums[r][v] = t.accumulate ? hn::LoadU(d, c + r * c_stride + v * kLanes) : hn::Zero(d);
     }
   }
-  const float* a = t.a + row * t.a_stride;
-  for (Index k = 0; k < t.k; ++k) {
+  const float* a = t.a + row * t.a_stride + t.walk.first;
+  for (Index k = 0; k < t.walk.run; ++k) {
     FloatVector weights[kVectors];
 #pragma GCC unroll 16
     for (int v = 0; v < kVectors; ++v) weights[v] = Weights::decode(w[v] + k * kPanelColumns);
@@ -67,8 +68,8 @@ HWY_INLINE void exact_tile(const Chain& t, Index row, Index column, float* c, In
                                 : hn::Zero(d);
     }
   }
-  const float* a = t.a + row * t.a_stride;
-  for (Index k = 0; k < t.k; ++k) {
+  const float* a = t.a + row * t.a_stride + t.walk.first;
+  for (Index k = 0; k < t.walk.run; ++k) {
     DoubleVector weights[kVectors];
 #pragma GCC unroll 16
     for (int v = 0; v < kVectors; ++v) weights[v] = decode_double<Weights>(w[v] + k * kPanelColumns);
@@ -163,8 +164,12 @@ HWY_NOINLINE void chain_with(const Chain& t) {
   for (; column < padded; column += kPanelColumns) column_group<Tiles, kPanelColumns>(t, column);
 }
 
-void chain(Device device, Dtype weights, const Chain& t) {
-  if (device == Device::ieee) {
+void chain(Family family, Dtype weights, const Chain& t) {
+  if (family != Family::ieee && family != Family::exact) {
+    return emulate_chain(kLanes == 16 ? Isa::avx512 : Isa::avx2, family, weights, t);
+  }
+  require(t.walk.count == 1, "ieee and exact add in k order");
+  if (family == Family::ieee) {
     weights == Dtype::fp16 ? chain_with<IeeeTiles<Fp16>>(t) : chain_with<IeeeTiles<Bf16>>(t);
   } else {
     weights == Dtype::fp16 ? chain_with<ExactTiles<Fp16>>(t) : chain_with<ExactTiles<Bf16>>(t);

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "emulator/chain.h"
 #include "kernels/packed_matrix.h"
 #include "kernels/reference/ops.h"
 #include "number/transcendental.h"
@@ -34,6 +35,8 @@ constexpr Ops kOps = {kLanes == 16 ? Isa::avx512 : Isa::avx2,
                       chain,
                       round_row<Round>,
                       add_row<Round>,
+                      accumulate_row,
+                      multiply_row<Round>,
                       rms_norm_row<Round>,
                       silu_mul_row<Round>,
                       rope_row<Round>,
@@ -51,23 +54,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace assay {
-
-std::vector<Isa> available_isas() {
-  std::vector<Isa> isas = {Isa::scalar};
-#if HWY_ARCH_X86
-  const auto supported = hwy::SupportedTargets();
-  if (supported & HWY_AVX2) isas.push_back(Isa::avx2);
-  if (supported & HWY_AVX3) isas.push_back(Isa::avx512);
-#endif
-  return isas;
-}
-
-std::optional<Isa> isa_named(std::string_view name) {
-  for (const Isa isa : available_isas()) {
-    if (name_of(isa) == name) return isa;
-  }
-  return std::nullopt;
-}
 
 const Ops& ops_for(Isa isa, Dtype dtype) {
   const std::vector<Isa> available = available_isas();

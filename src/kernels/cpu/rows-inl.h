@@ -60,6 +60,21 @@ void add_row(const float* x, const float* y, Index n, float* out) {
   }
 }
 
+void accumulate_row(const float* x, Index n, float* sum) {
+  for (Index i = 0; i < n; i += kLanes) {
+    const FloatVector total = hn::Add(load_or(sum + i, n - i, 0.0F), load_or(x + i, n - i, 0.0F));
+    store_first(total, n - i, sum + i);
+  }
+}
+
+template <class Round>
+void multiply_row(const float* x, const float* y, Index n, float* out) {
+  for (Index i = 0; i < n; i += kLanes) {
+    const FloatVector product = hn::Mul(load_or(x + i, n - i, 0.0F), load_or(y + i, n - i, 0.0F));
+    store_first(Round::round(product), n - i, out + i);
+  }
+}
+
 template <class Round>
 void rms_norm_row(const float* x, const float* weight, Index n, float eps, float* out) {
   const FloatTag d;

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "base/error.h"
+#include "emulator/chain.h"
 #include "number/float16.h"
 #include "number/transcendental.h"
 
@@ -38,15 +40,20 @@ float chain_of_one(Dtype weights, const float* a, const std::uint16_t* column, I
   return static_cast<float>(sum);
 }
 
-void chain(Device device, Dtype weights, const Chain& t) {
+void chain(Family family, Dtype weights, const Chain& t) {
+  if (family != Family::ieee && family != Family::exact) {
+    return emulate_chain(Isa::scalar, family, weights, t);
+  }
+  require(t.walk.count == 1, "ieee and exact add in k order");
   for (Index row = 0; row < t.rows; ++row) {
     for (Index column = 0; column < t.columns; ++column) {
-      const std::uint16_t* w = t.panels + column / kPanelColumns * t.panel_stride + column % kPanelColumns;
+      const std::uint16_t* w = t.panels + column / kPanelColumns * t.panel_stride +
+                               t.walk.first * kPanelColumns + column % kPanelColumns;
       float& c = t.c[row * t.c_stride + column];
       const float start = t.accumulate ? c : 0.0F;
-      const float* a = t.a + row * t.a_stride;
-      c = device == Device::ieee ? chain_of_one<float>(weights, a, w, t.k, start)
-                                 : chain_of_one<double>(weights, a, w, t.k, start);
+      const float* a = t.a + row * t.a_stride + t.walk.first;
+      c = family == Family::ieee ? chain_of_one<float>(weights, a, w, t.walk.run, start)
+                                 : chain_of_one<double>(weights, a, w, t.walk.run, start);
     }
   }
 }
@@ -59,6 +66,15 @@ void round(const float* x, Index n, float* out) {
 template <Dtype kDtype>
 void add(const float* x, const float* y, Index n, float* out) {
   for (Index i = 0; i < n; ++i) out[i] = rounded<kDtype>(x[i] + y[i]);
+}
+
+void accumulate(const float* x, Index n, float* sum) {
+  for (Index i = 0; i < n; ++i) sum[i] += x[i];
+}
+
+template <Dtype kDtype>
+void multiply(const float* x, const float* y, Index n, float* out) {
+  for (Index i = 0; i < n; ++i) out[i] = rounded<kDtype>(x[i] * y[i]);
 }
 
 template <Dtype kDtype>
@@ -130,9 +146,20 @@ LogSumExp log_sum_exp(const float* x, Index n) {
 }
 
 template <Dtype kDtype>
-constexpr Ops kOps = {Isa::scalar,       kDtype,           chain,        round<kDtype>,        add<kDtype>,
-                      rms_norm<kDtype>,  silu_mul<kDtype>, rope<kDtype>, softmax_tile<kDtype>, scale,
-                      normalize<kDtype>, log_sum_exp};
+constexpr Ops kOps = {Isa::scalar,
+                      kDtype,
+                      chain,
+                      round<kDtype>,
+                      add<kDtype>,
+                      accumulate,
+                      multiply<kDtype>,
+                      rms_norm<kDtype>,
+                      silu_mul<kDtype>,
+                      rope<kDtype>,
+                      softmax_tile<kDtype>,
+                      scale,
+                      normalize<kDtype>,
+                      log_sum_exp};
 
 }  // namespace
 

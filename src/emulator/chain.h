@@ -1,0 +1,48 @@
+// Chains of steps: each output's accumulator goes through k in the order of a walk, under one device's
+// arithmetic, for a block of outputs at once.
+#pragma once
+
+#include <cstdint>
+
+#include "base/index.h"
+#include "emulator/device.h"
+#include "emulator/isa.h"
+#include "number/dtype.h"
+
+namespace assay {
+
+inline constexpr Index kPanelColumns = 16;
+
+// The k's of one accumulator, in this order: first + j * stride + i for j < count, i < run. On a device with
+// steps of n products, a step never spans two runs: a run that is no multiple of n ends in a shorter step.
+struct Walk {
+  Index first = 0;
+  Index run = 0;
+  Index stride = 0;
+  Index count = 1;
+  bool operator==(const Walk&) const = default;
+};
+
+// C = A W over the k's of `walk`: row-major A [rows, K] and C [rows, columns] with strides in elements, W in
+// panels of 16 columns.
+struct Chain {
+  const float* a;  // values of the weights' type
+  Index a_stride;
+  Index rows;
+  const std::uint16_t* panels;  // panel p at panels + p * panel_stride, laid out [K][16]
+  Index panel_stride;
+  Index columns;
+  Walk walk;
+  float* c;
+  Index c_stride;
+  bool accumulate;  // the chain of each output starts from C, else from +0
+};
+
+// The chain for a GPU family: steps of emulator/dot_model.h. `isa` is one of available_isas() and changes no
+// bit. Fault: a family without such an instruction (dot_arithmetic).
+void emulate_chain(Isa isa, Family family, Dtype weights, const Chain& chain);
+
+// The code that emulate_chain runs for an instruction set, as that code names itself; for tests.
+Isa emulating_isa(Isa isa);
+
+}  // namespace assay

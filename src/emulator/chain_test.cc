@@ -1,0 +1,142 @@
+// Every vector form of the chains against the scalar model, bit for bit. ASSAY_SWEEP=1 runs hundreds of
+// millions of steps; without it a seeded slice runs.
+#include "emulator/chain.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "base/error.h"
+#include "emulator/reference_chain.h"
+#include "emulator/test_numbers.h"
+#include "number/compare.h"
+
+namespace assay {
+namespace {
+
+struct Shape {
+  Index rows;
+  Index columns;
+  Walk walk;
+};
+
+struct Case {
+  Family family;
+  Dtype dtype;
+  Inputs inputs;
+};
+
+std::string describe(const Case& c) {
+  return std::string(name_of(c.family)) + " " + std::string(name_of(c.dtype)) + " inputs " +
+         std::to_string(static_cast<int>(c.inputs));
+}
+
+std::vector<Case> all_cases() {
+  std::vector<Case> cases;
+  for (const Family family : {Family::volta, Family::turing, Family::ampere, Family::hopper}) {
+    for (const Dtype dtype : {Dtype::fp16, Dtype::bf16}) {
+      if (!dot_arithmetic(family, operand_of(dtype))) continue;
+      for (const Inputs inputs : kAllInputs) cases.push_back({family, dtype, inputs});
+    }
+  }
+  return cases;
+}
+
+// Runs one random problem on every instruction set; returns the steps that were compared.
+Index compare(const Case& c, const Shape& shape, std::uint32_t seed) {
+  std::mt19937 random(seed);
+  const Index k = shape.walk.first + (shape.walk.count - 1) * shape.walk.stride + shape.walk.run;
+  const Index padded = ceil_div(shape.columns, kPanelColumns) * kPanelColumns;
+  const auto halves = random_operands(c.inputs, c.dtype, shape.rows * k, random);
+  std::vector<float> a;
+  for (const std::uint16_t bits : halves) a.push_back(decode_half(c.dtype, bits));
+  const auto panels = random_operands(c.inputs, c.dtype, padded * k, random);
+  const auto start = random_accumulators(c.inputs, shape.rows * shape.columns, random);
+
+  const auto run = [&](bool accumulate, auto body) {
+    std::vector<float> out = start;
+    body(Chain{a.data(), k, shape.rows, panels.data(), k * kPanelColumns, shape.columns, shape.walk,
+               out.data(), shape.columns, accumulate});
+    return out;
+  };
+  const DotArithmetic arithmetic = *dot_arithmetic(c.family, operand_of(c.dtype));
+  for (const bool accumulate : {true, false}) {
+    const auto expected = run(accumulate, [&](const Chain& t) { reference_chain(arithmetic, c.dtype, t); });
+    for (const Isa isa : available_isas()) {
+      if (isa == Isa::scalar) continue;
+      const auto actual = run(accumulate, [&](const Chain& t) { emulate_chain(isa, c.family, c.dtype, t); });
+      for (std::size_t i = 0; i < actual.size(); ++i) {
+        if (same_bits(actual[i], expected[i])) continue;
+        ADD_FAILURE() << describe(c) << " " << name_of(isa) << " seed " << seed << " row "
+                      << i / static_cast<std::size_t>(shape.columns) << " column "
+                      << i % static_cast<std::size_t>(shape.columns) << ": " << actual[i] << " for "
+                      << expected[i];
+        return 0;
+      }
+    }
+  }
+  return 2 * shape.rows * shape.columns * shape.walk.count * ceil_div(shape.walk.run, arithmetic.products);
+}
+
+TEST(EmulateChain, IsTheScalarModel) {
+  const bool sweep = std::getenv("ASSAY_SWEEP") != nullptr;
+  const Index wanted = sweep ? Index{20'000'000} : Index{25'000};  // of each case
+  Index total = 0;
+  for (const Case& c : all_cases()) {
+    // One step at a time keeps extremes of one output from hiding in later sums; longer walks reach states
+    // that a single step does not.
+    Index steps = 0;
+    for (std::uint32_t seed = 1; steps < wanted && !HasFailure(); ++seed) {
+      steps += compare(c, {16, 64, {.run = dot_arithmetic(c.family, operand_of(c.dtype))->products}}, seed);
+      steps += compare(c, {3, 64, {.run = 64}}, seed);
+    }
+    total += steps;
+  }
+  RecordProperty("steps", std::to_string(total));
+}
+
+TEST(EmulateChain, EveryTileAndTail) {
+  for (const Family family : {Family::volta, Family::ampere, Family::hopper}) {
+    for (const Inputs inputs : {Inputs::normal, Inputs::special}) {
+      std::uint32_t seed = 100;
+      for (const Index rows : {1, 2, 63, 64, 65}) {
+        for (const Index columns : {1, 15, 16, 17, 48, 64, 65, 130}) {
+          compare({family, Dtype::fp16, inputs}, {rows, columns, {.run = 37}}, ++seed);
+        }
+      }
+    }
+  }
+}
+
+TEST(EmulateChain, WalksVisitTheirRunsInOrder) {
+  for (const Walk walk : {Walk{16, 16, 64, 3}, Walk{0, 32, 256, 2}, Walk{5, 7, 9, 4}, Walk{0, 0, 0, 1}}) {
+    compare({Family::hopper, Dtype::fp16, Inputs::normal}, {2, 20, walk}, 7);
+  }
+  // Order matters: the same runs in another order give other bits somewhere.
+  std::mt19937 random(5);
+  std::vector<float> a;
+  for (const auto bits : random_operands(Inputs::normal, Dtype::fp16, 64 * 64, random))
+    a.push_back(from_fp16(bits));
+  const auto panels = random_operands(Inputs::normal, Dtype::fp16, 64 * 64, random);
+  const auto run = [&](Walk walk) {
+    std::vector<float> out(64 * 64);
+    emulate_chain(fastest_isa(), Family::hopper, Dtype::fp16,
+                  {a.data(), 64, 64, panels.data(), 64 * 16, 64, walk, out.data(), 64, false});
+    return out;
+  };
+  EXPECT_NE(run({0, 16, 16, 4}), run({48, 16, -16, 4}));
+  EXPECT_EQ(run({0, 16, 16, 4}), run({.run = 64}));
+}
+
+TEST(EmulateChain, RunsTheInstructionSetAskedFor) {
+  for (const Isa isa : available_isas()) EXPECT_EQ(emulating_isa(isa), isa);
+  float out = 0;
+  const std::uint16_t panel[16] = {};
+  const Chain t{&out, 1, 1, panel, 16, 1, {.run = 1}, &out, 1, false};
+  EXPECT_THROW(emulate_chain(fastest_isa(), Family::ieee, Dtype::fp16, t), Fault);
+  EXPECT_THROW(emulate_chain(fastest_isa(), Family::turing, Dtype::bf16, t), Fault);
+}
+
+}  // namespace
+}  // namespace assay

@@ -1,0 +1,105 @@
+// The scalar model against exact rational arithmetic on its own terms, and hand-made cases of each rule.
+#include "emulator/dot_model.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <limits>
+
+#include "base/error.h"
+#include "emulator/test_numbers.h"
+#include "number/compare.h"
+
+namespace assay {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+float step(Family family, float c, std::initializer_list<float> a, std::initializer_list<float> b,
+           Operand operand = Operand::fp16) {
+  return fused_dot_add(*dot_arithmetic(family, operand), operand, c, a.begin(), b.begin(),
+                       static_cast<Index>(a.size()));
+}
+
+TEST(DotModel, FamiliesKeepTheirFractionBits) {
+  // 1 - 2^-F stays, half of it is cut: the last kept bit below the largest term.
+  for (const auto& [family, bits] :
+       {std::pair{Family::volta, 23}, std::pair{Family::turing, 24}, std::pair{Family::ampere, 24},
+        std::pair{Family::ada, 24}, std::pair{Family::hopper, 25}, std::pair{Family::blackwell, 25}}) {
+    const float last = std::ldexp(1.0F, -bits);
+    EXPECT_EQ(step(family, 1.0F, {1.0F}, {-1.0F}), 0.0F);
+    EXPECT_EQ(step(family, -last, {1.0F, -1.0F}, {1.0F, 1.0F}), -last) << bits;
+    EXPECT_EQ(step(family, -last / 2, {1.0F, -1.0F}, {1.0F, 1.0F}), 0.0F) << bits;
+  }
+}
+
+TEST(DotModel, TruncatesTowardZeroAndNotToNearest) {
+  EXPECT_EQ(step(Family::hopper, 1.0F, {0x1p-12F}, {0x1.8p-12F}), 1.0F);
+  EXPECT_EQ(step(Family::hopper, -1.0F, {0x1p-12F}, {0x1p-13F}), -std::nextafter(1.0F, 0.0F));
+}
+
+TEST(DotModel, ExponentOfAProductIsNotNormalised) {
+  // 1.5 * 1.5 = 2.25 counts as exponent 0: 2^-25 is kept beside it on Hopper, though 2.25 >= 2.
+  EXPECT_EQ(step(Family::hopper, 0x1p-25F, {1.5F, -1.5F}, {1.5F, 1.5F}), 0x1p-25F);
+}
+
+TEST(DotModel, SubnormalsCountWithTheSmallestNormalExponent) {
+  // 2^-24 (subnormal in FP16) times 2^-14 has exponent -28, not -38.
+  EXPECT_EQ(step(Family::ampere, 0x1p-53F, {0x1p-24F}, {0x1p-14F}), 0x1p-38F);
+  EXPECT_EQ(step(Family::ampere, 0x1p-52F, {0x1p-24F}, {0x1p-14F}), 0x1p-38F + 0x1p-52F);
+}
+
+TEST(DotModel, ZerosTakeNoPart) {
+  EXPECT_EQ(step(Family::hopper, 0x1p-60F, {0.0F, 0.0F}, {65504.0F, 1.0F}), 0x1p-60F);
+  EXPECT_TRUE(same_bits(step(Family::hopper, -0.0F, {0.0F}, {1.0F}), 0.0F));
+}
+
+TEST(DotModel, SpecialValues) {
+  constexpr auto kNan = 0x7fffffffU;
+  EXPECT_EQ(step(Family::hopper, 1.0F, {kInfinity}, {-2.0F}), -kInfinity);
+  EXPECT_EQ(std::bit_cast<std::uint32_t>(step(Family::hopper, kInfinity, {kInfinity}, {-2.0F})), kNan);
+  EXPECT_EQ(std::bit_cast<std::uint32_t>(step(Family::hopper, 0.0F, {kInfinity}, {0.0F})), kNan);
+  EXPECT_EQ(std::bit_cast<std::uint32_t>(step(Family::hopper, NAN, {1.0F}, {1.0F})), kNan);
+  EXPECT_EQ(step(Family::hopper, std::numeric_limits<float>::max(), {0x1p127F}, {1.0F}, Operand::bf16),
+            kInfinity);
+}
+
+TEST(DotModel, SubnormalResultsAreTruncated) {
+  EXPECT_EQ(step(Family::hopper, 0.0F, {0x1.8p-100F}, {0x1p-49F}, Operand::bf16), 0x1p-149F);
+  EXPECT_EQ(step(Family::hopper, 0x1p-149F, {0x1p-100F}, {0x1.8p-50F}, Operand::bf16), 0x1p-149F);
+}
+
+TEST(DotModel, Fp8ResultsKeepThirteenBits) {
+  EXPECT_EQ(step(Family::ada, 0.0F, {1.0F, 0x1p-6F}, {1.0F, 0x1p-6F}, Operand::fp8_e4m3), 1.0F + 0x1p-12F);
+  EXPECT_EQ(step(Family::ada, 0x1p-14F, {1.0F}, {1.0F}, Operand::fp8_e4m3), 1.0F);
+  EXPECT_FALSE(dot_arithmetic(Family::ampere, Operand::fp8_e4m3).has_value());
+}
+
+// With similar magnitudes nothing is cut but the result: then the model is the exact sum, truncated once.
+TEST(DotModel, IsTheExactSumTruncatedWhereNothingIsCutBefore) {
+  std::mt19937 random(3);
+  for (int trial = 0; trial < 20000; ++trial) {
+    std::array<float, 16> a;
+    std::array<float, 16> b;
+    std::int64_t exact = 0;
+    for (std::size_t i = 0; i < 16; ++i) {
+      const int x = static_cast<int>(random() % 64) - 32;
+      const int y = static_cast<int>(random() % 64) - 32;
+      a[i] = static_cast<float>(x);
+      b[i] = static_cast<float>(y);
+      exact += x * y;
+    }
+    EXPECT_EQ(fused_dot_add({16, 25}, Operand::fp16, 0.0F, a.data(), b.data(), 16),
+              static_cast<float>(exact));
+  }
+}
+
+TEST(DotArithmetic, OlderFamiliesHaveNoBfloat) {
+  EXPECT_FALSE(dot_arithmetic(Family::volta, Operand::bf16).has_value());
+  EXPECT_FALSE(dot_arithmetic(Family::turing, Operand::bf16).has_value());
+  EXPECT_FALSE(dot_arithmetic(Family::ieee, Operand::fp16).has_value());
+  EXPECT_THROW((void)operand_of(Dtype::fp32), Fault);
+}
+
+}  // namespace
+}  // namespace assay

@@ -1,0 +1,68 @@
+#include "engine/native/linear_product.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+namespace assay {
+namespace {
+
+constexpr std::size_t kMostSchedules = 256;  // then all are made anew
+
+LinearProblem problem_of(const Linear& linear, Index rows) {
+  return {.rows = rows,
+          .outputs = linear.weight.columns,
+          .inputs = linear.weight.rows,
+          .group_size = linear.group_size,
+          .zero_points = linear.zero_points,
+          .dtype = linear.weight.dtype};
+}
+
+}  // namespace
+
+Result<void> LinearProduct::check(const Linear& linear, const std::string& file,
+                                  const std::string& name) const {
+  for (const Index rows : {1, 2048}) {
+    const auto made = schedule_for(kernel_, problem_of(linear, rows), spec_of(compute_.device));
+    if (made) continue;
+    Error error = made.error();
+    error.file = file;
+    error.key = name + (error.key.empty() ? "" : ": " + error.key);
+    return error;
+  }
+  return {};
+}
+
+const Schedule& LinearProduct::schedule(const Linear& linear, Index pass_rows) {
+  const Key key(pass_rows, linear.weight.columns, linear.weight.rows);
+  if (const auto found = schedules_.find(key); found != schedules_.end()) return found->second;
+  if (schedules_.size() >= kMostSchedules) schedules_.clear();
+  auto made = schedule_for(kernel_, problem_of(linear, pass_rows), spec_of(compute_.device));
+  return schedules_.emplace(key, std::move(made.value())).first->second;
+}
+
+void LinearProduct::run(const Linear& linear, Index pass_rows, RowRange rows, const float* x, float* out) {
+  const Index inputs = linear.weight.rows;
+  const Index outputs = linear.weight.columns;
+  std::vector<float> gathered;
+  if (!linear.input_order.empty()) {
+    gathered.resize(static_cast<std::size_t>(rows.count * inputs));
+    for_each_row(compute_, rows.count, [&](Index row) {
+      for (Index k = 0; k < inputs; ++k) {
+        gathered[static_cast<std::size_t>(row * inputs + k)] =
+            x[row * inputs + linear.input_order[static_cast<std::size_t>(k)]];
+      }
+    });
+    x = gathered.data();
+  }
+  matmul(compute_, schedule(linear, pass_rows), rows, x, linear.weight, out);
+  for (const auto& [values, op] :
+       {std::pair{&linear.output_scale, compute_.ops.multiply}, std::pair{&linear.bias, compute_.ops.add}}) {
+    if (values->empty()) continue;
+    for_each_row(compute_, rows.count, [&, op = op, v = values->data()](Index row) {
+      op(out + row * outputs, v, outputs, out + row * outputs);
+    });
+  }
+}
+
+}  // namespace assay

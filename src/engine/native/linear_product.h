@@ -1,0 +1,35 @@
+// Runs linear layers by the kernel that was chosen, whatever the rows of the pass.
+#pragma once
+
+#include <map>
+#include <tuple>
+
+#include "base/error.h"
+#include "engine/native/decoder_weights.h"
+#include "kernels/compute.h"
+#include "kernels/recipes/choose.h"
+
+namespace assay {
+
+// Keeps the schedules it has made. One call at a time.
+class LinearProduct {
+ public:
+  LinearProduct(const KernelChoice& kernel, const Compute& compute) : kernel_(kernel), compute_(compute) {}
+
+  // y = RN(x W), then the layer's own output scale and bias. `x` and `out` point to the first of `rows`,
+  // which lie in a pass of `pass_rows`. Fault: a layer that check() refuses.
+  void run(const Linear& linear, Index pass_rows, RowRange rows, const float* x, float* out);
+
+  // Whether the kernel takes the layer. Error (key = `name`): the kernel's own reason.
+  Result<void> check(const Linear& linear, const std::string& file, const std::string& name) const;
+
+ private:
+  const Schedule& schedule(const Linear& linear, Index pass_rows);
+
+  using Key = std::tuple<Index, Index, Index>;  // rows, outputs, inputs
+  KernelChoice kernel_;
+  Compute compute_;
+  std::map<Key, Schedule> schedules_;
+};
+
+}  // namespace assay
