@@ -1,0 +1,62 @@
+// Makes a golden file from a vector file: of each case the outputs in which another kernel, generation or SM
+// count would show, and a few others. Usage: kernel_golden FILE > GOLDEN   (vectors of an H200)
+#include <algorithm>
+#include <cstdio>
+#include <string>
+
+#include "silicon/kernel_vectors.h"
+
+namespace assay {
+namespace {
+
+constexpr std::size_t kSearched = 1024;
+constexpr std::size_t kTelling = 24;
+constexpr std::size_t kOthers = 8;
+
+// What the case's kernel could be mistaken for.
+std::vector<std::vector<std::uint16_t>> rivals(const KernelCase& c, std::size_t count) {
+  std::vector<std::vector<std::uint16_t>> outputs;
+  const char* quantization = c.problem.zero_points ? "awq_marlin" : "gptq_marlin";
+  for (const char* kernel : {"chain", "marlin_a", "marlin_b", "machete", "awq"}) {
+    for (const Device device : {Device::h200, Device::h100_pcie, Device::h20}) {
+      const auto choice = choose_kernel(quantization, "vllm-0.11", spec_of(device), kernel);
+      if (!choice) continue;
+      if (auto made = replay(c, *choice, spec_of(device), count)) outputs.push_back(*std::move(made));
+    }
+  }
+  return outputs;
+}
+
+void print_case(const KernelCase& c) {
+  const auto& real = c.parts.at(0);
+  const std::size_t count = std::min(kSearched, real.size());
+  const auto others = rivals(c, count);
+  std::vector<std::size_t> kept;
+  for (std::size_t j = 0; j < count && kept.size() < kTelling; ++j) {
+    if (std::any_of(others.begin(), others.end(), [&](const auto& o) { return o[j] != real[j]; }))
+      kept.push_back(j);
+  }
+  for (std::size_t j = 0, added = 0; j < count && added < kOthers; ++j) {
+    if (std::find(kept.begin(), kept.end(), j) == kept.end()) kept.push_back(j), ++added;
+  }
+  const LinearProblem& p = c.problem;
+  std::printf("case kernel=%s m=%ld n=%ld k=%ld group=%ld zero_points=%d seed=%lu\nsamples", c.kernel.c_str(),
+              p.rows, p.outputs, p.inputs, p.group_size, p.zero_points ? 1 : 0, c.seed);
+  for (const std::size_t j : kept) std::printf(" %zu", j);
+  std::printf("\n");
+  for (const std::size_t j : kept) std::printf("%04x", real[j]);
+  std::printf("\n");
+}
+
+}  // namespace
+}  // namespace assay
+
+int main(int argc, char** argv) {
+  if (argc != 2) return std::fprintf(stderr, "usage: kernel_golden FILE\n"), 2;
+  const auto cases = assay::read_kernel_cases(argv[1]);
+  if (!cases) return std::fprintf(stderr, "%s\n", cases.error().message().c_str()), 2;
+  std::printf(
+      "# Outputs of the real kernel on an H200; tests/silicon/kernel_vectors.h says how to read them.\n");
+  for (const auto& c : *cases) assay::print_case(c);
+  return 0;
+}

@@ -1,0 +1,181 @@
+#include "silicon/kernel_vectors.h"
+
+#include <algorithm>
+#include <charconv>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "emulator/arithmetic.h"
+#include "emulator/dot_model.h"
+#include "number/float16.h"
+#include "probe/inputs.h"
+
+namespace assay {
+namespace {
+
+constexpr Index kSamples = 4096;  // below so many outputs, a case lists all of them
+
+Result<KernelCase> parse_head(const std::string& line, const std::string& file) {
+  std::istringstream words(line);
+  std::string word;
+  std::map<std::string, std::string> fields;
+  words >> word;
+  while (words >> word) {
+    const std::size_t equals = word.find('=');
+    if (equals == std::string::npos) return Error{file, line, "key=value", word};
+    fields[word.substr(0, equals)] = word.substr(equals + 1);
+  }
+  const auto number = [&](const char* key) {
+    const std::string& text = fields[key];
+    Index value = -1;
+    std::from_chars(text.data(), text.data() + text.size(), value);
+    return value;
+  };
+  KernelCase c;
+  c.kernel = fields["kernel"];
+  c.problem = {.rows = number("m"),
+               .outputs = number("n"),
+               .inputs = number("k"),
+               .group_size = number("group"),
+               .zero_points = number("zero_points") == 1};
+  c.seed = static_cast<std::uint64_t>(number("seed"));
+  const LinearProblem& p = c.problem;
+  if (fields.size() != 7 || c.kernel.empty() || p.rows < 1 || p.outputs < 1 || p.inputs < 1 ||
+      p.group_size < 1) {
+    return Error{file, line, "kernel, m, n, k, group, zero_points and seed", "something else"};
+  }
+  return c;
+}
+
+Result<std::vector<std::uint16_t>> parse_halves(const std::string& line, const std::string& file) {
+  if (line.size() % 4 != 0) return Error{file, "", "four digits an output", std::to_string(line.size())};
+  std::vector<std::uint16_t> halves(line.size() / 4);
+  for (std::size_t i = 0; i < halves.size(); ++i) {
+    const char* at = line.data() + 4 * i;
+    if (std::from_chars(at, at + 4, halves[i], 16).ptr != at + 4) {
+      return Error{file, "", "hexadecimal digits", line.substr(4 * i, 4)};
+    }
+  }
+  return halves;
+}
+
+float run_walk(const DotArithmetic& arithmetic, const Walk& walk, const float* x, const float* w) {
+  float c = 0;
+  for (Index j = 0; j < walk.count; ++j) {
+    for (Index i = 0; i < walk.run; i += arithmetic.products) {
+      const Index k = walk.first + j * walk.stride + i;
+      c = fused_dot_add(arithmetic, Operand::fp16, c, x + k, w + k,
+                        std::min(arithmetic.products, walk.run - i));
+    }
+  }
+  return c;
+}
+
+std::uint16_t run_order(const DotArithmetic& arithmetic, const SumOrder& order, const float* x,
+                        const float* w) {
+  std::vector<float> sums;
+  for (const Walk& walk : order.walks) {
+    const float sum = run_walk(arithmetic, walk, x, w);
+    sums.push_back(order.rounds_walks ? round_to_fp16(sum) : sum);
+  }
+  for (const Add& add : order.adds) {
+    sums[static_cast<std::size_t>(add.into)] += sums[static_cast<std::size_t>(add.from)];
+  }
+  return to_fp16(sums[0]);
+}
+
+const SumOrder* order_of(const Schedule& schedule, Index row, Index column) {
+  for (const Region& r : schedule.regions) {
+    if (row >= r.row && row < r.row + r.rows && column >= r.column && column < r.column + r.columns) {
+      return &schedule.orders[static_cast<std::size_t>(r.order)];
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Index KernelCase::row(std::size_t output) const {
+  const std::size_t j = sample(output);
+  if (problem.rows * problem.outputs < kSamples) return static_cast<Index>(j) / problem.outputs;
+  return static_cast<Index>(assay_probe::mix(77, 2 * j) % static_cast<std::uint64_t>(problem.rows));
+}
+
+Index KernelCase::column(std::size_t output) const {
+  const std::size_t j = sample(output);
+  if (problem.rows * problem.outputs < kSamples) return static_cast<Index>(j) % problem.outputs;
+  return static_cast<Index>(assay_probe::mix(77, 2 * j + 1) % static_cast<std::uint64_t>(problem.outputs));
+}
+
+Result<std::vector<KernelCase>> read_kernel_cases(const std::filesystem::path& file) {
+  std::ifstream stream(file);
+  if (!stream) return Error{file.string(), "", "a readable file", "none"};
+  std::vector<KernelCase> cases;
+  for (std::string line; std::getline(stream, line);) {
+    if (line.starts_with("#") || line.empty()) continue;
+    if (line.starts_with("case ")) {
+      auto head = parse_head(line, file.string());
+      if (!head) return head.error();
+      cases.push_back(*std::move(head));
+      continue;
+    }
+    if (cases.empty()) return Error{file.string(), "", "a case before its outputs", line.substr(0, 20)};
+    if (line.starts_with("samples ")) {
+      std::istringstream numbers(line.substr(8));
+      for (std::size_t j = 0; numbers >> j;) cases.back().samples.push_back(j);
+      continue;
+    }
+    auto halves = parse_halves(line, file.string());
+    if (!halves) return halves.error();
+    if (!cases.back().samples.empty() && halves->size() != cases.back().samples.size()) {
+      return Error{file.string(), "", "an output for each sample", std::to_string(halves->size())};
+    }
+    cases.back().parts.push_back(*std::move(halves));
+  }
+  return cases;
+}
+
+std::vector<float> operand_row(const KernelCase& c, Index row) {
+  std::vector<float> x;
+  for (Index k = 0; k < c.problem.inputs; ++k) {
+    x.push_back(from_fp16(assay_probe::activation(c.seed, static_cast<std::uint64_t>(row),
+                                                  static_cast<std::uint64_t>(k),
+                                                  static_cast<std::uint64_t>(c.problem.inputs))));
+  }
+  return x;
+}
+
+std::vector<float> weight_column(const KernelCase& c, Index column) {
+  const auto n = static_cast<std::uint64_t>(column);
+  const auto outputs = static_cast<std::uint64_t>(c.problem.outputs);
+  std::vector<float> w;
+  for (Index k = 0; k < c.problem.inputs; ++k) {
+    const auto group = static_cast<std::uint64_t>(k / c.problem.group_size);
+    const auto q = static_cast<int>(assay_probe::nibble(c.seed, static_cast<std::uint64_t>(k), n, outputs));
+    const int zero =
+        c.problem.zero_points ? static_cast<int>(assay_probe::zero_point(c.seed, group, n, outputs)) : 8;
+    const float scale = from_fp16(assay_probe::scale(c.seed, group, n, outputs));
+    w.push_back(round_to_fp16(static_cast<float>(q - zero) * scale));
+  }
+  return w;
+}
+
+Result<std::vector<std::uint16_t>> replay(const KernelCase& c, const KernelChoice& kernel,
+                                          const DeviceSpec& device, std::size_t count) {
+  const auto schedule = schedule_for(kernel, c.problem, device);
+  if (!schedule) return schedule.error();
+  const auto arithmetic = dot_arithmetic(device.family, Operand::fp16);
+  require(arithmetic.has_value(), "the device multiplies FP16");
+  std::vector<std::uint16_t> outputs;
+  for (std::size_t j = 0; j < count; ++j) {
+    const SumOrder* order = order_of(*schedule, c.row(j), c.column(j));
+    require(order != nullptr, "the schedule covers every output");
+    const auto x = operand_row(c, c.row(j));
+    const auto w = weight_column(c, c.column(j));
+    outputs.push_back(run_order(*arithmetic, *order, x.data(), w.data()));
+  }
+  return outputs;
+}
+
+}  // namespace assay

@@ -1,0 +1,44 @@
+// Outputs of real kernels, and the same outputs by this project's recipes.
+//
+// A vector file holds cases: a line "case kernel=K m=M n=N k=K group=G zero_points=0|1 seed=S", then a line
+// of FP16 outputs, four hexadecimal digits each (of kernels recorded in parts, one line a part). Sample j is
+// row mix(77, 2j) mod M, column mix(77, 2j + 1) mod N; of a product of fewer than 4096 outputs, output j in
+// row-major order. A line "samples J J ..." before the outputs says which were kept, else all from 0 on.
+// Inputs follow from the seed (tools/probe/inputs.h).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "emulator/device.h"
+#include "kernels/recipes/choose.h"
+
+namespace assay {
+
+struct KernelCase {
+  std::string kernel;
+  LinearProblem problem;
+  std::uint64_t seed = 0;
+  std::vector<std::size_t> samples;               // j of each output; empty: 0, 1, 2, ...
+  std::vector<std::vector<std::uint16_t>> parts;  // [part][output], FP16 bits
+
+  std::size_t sample(std::size_t output) const { return samples.empty() ? output : samples.at(output); }
+  Index row(std::size_t output) const;
+  Index column(std::size_t output) const;
+};
+
+// Error: a file that is not of this form.
+Result<std::vector<KernelCase>> read_kernel_cases(const std::filesystem::path& file);
+
+// FP16 bits of x[row, 0 .. K-1], and of the dequantized w[0 .. K-1, column], both as floats.
+std::vector<float> operand_row(const KernelCase& c, Index row);
+std::vector<float> weight_column(const KernelCase& c, Index column);
+
+// The first `count` outputs by the recipe, as FP16 bits. Error: the recipe refuses the problem.
+Result<std::vector<std::uint16_t>> replay(const KernelCase& c, const KernelChoice& kernel,
+                                          const DeviceSpec& device, std::size_t count);
+
+}  // namespace assay

@@ -1,0 +1,100 @@
+// Recipes against the bits of the real kernels (tests/golden/kernels, from an H200), and planted faults
+// against the same bits.
+#include "silicon/kernel_vectors.h"
+
+#include <gtest/gtest.h>
+
+namespace assay {
+namespace {
+
+struct Golden {
+  const char* file;
+  const char* kernel;
+  const char* wrong;  // a kernel that it must not be taken for
+};
+
+constexpr Golden kGolden[] = {
+    {"marlin_a_awq", "marlin_a", "marlin_b"}, {"marlin_a_gptq", "marlin_a", "marlin_b"},
+    {"marlin_b_awq", "marlin_b", "marlin_a"}, {"marlin_b_gptq", "marlin_b", "marlin_a"},
+    {"machete_gptq", "machete", "marlin_a"},  {"awq_gemm", "awq", "marlin_a"}};
+
+std::vector<KernelCase> load(const std::string& name) {
+  auto cases = read_kernel_cases(ASSAY_SOURCE_DIR "/tests/golden/kernels/" + name + ".txt");
+  if (!cases) throw Fault(cases.error().message());
+  return *std::move(cases);
+}
+
+struct Agreement {
+  std::size_t equal = 0;
+  std::size_t all = 0;
+};
+
+Agreement agreement(const KernelCase& c, const char* kernel, Device device) {
+  const auto choice = choose_kernel(c.problem.zero_points ? "awq_marlin" : "gptq_marlin", "vllm-0.11",
+                                    spec_of(device), kernel);
+  if (!choice) throw Fault(choice.error().message());
+  const auto& expected = c.parts.at(0);
+  const auto outputs = replay(c, *choice, spec_of(device), expected.size());
+  if (!outputs) throw Fault(outputs.error().message());
+  Agreement result{0, expected.size()};
+  for (std::size_t i = 0; i < expected.size(); ++i) result.equal += (*outputs)[i] == expected[i] ? 1 : 0;
+  return result;
+}
+
+class Silicon : public testing::TestWithParam<Golden> {};
+
+TEST_P(Silicon, TheRecipeGivesTheBitsOfTheKernel) {
+  std::size_t outputs = 0;
+  for (const KernelCase& c : load(GetParam().file)) {
+    const Agreement result = agreement(c, GetParam().kernel, Device::h200);
+    EXPECT_EQ(result.equal, result.all)
+        << c.problem.rows << " x " << c.problem.outputs << " x " << c.problem.inputs;
+    outputs += result.all;
+  }
+  EXPECT_GE(outputs, 1000U);
+}
+
+TEST_P(Silicon, AnotherKernelIsNotTakenForIt) {
+  Agreement sum;
+  for (const KernelCase& c : load(GetParam().file)) {
+    const Agreement result = agreement(c, GetParam().wrong, Device::h200);
+    sum.equal += result.equal;
+    sum.all += result.all;
+  }
+  EXPECT_LT(sum.equal, sum.all * 99 / 100);
+}
+
+INSTANTIATE_TEST_SUITE_P(H200, Silicon, testing::ValuesIn(kGolden),
+                         [](const auto& golden) { return std::string(golden.param.file); });
+
+TEST(SiliconFaults, AnotherSmCountIsNotTakenForIt) {
+  Agreement sum;
+  for (const KernelCase& c : load("marlin_a_gptq")) {
+    const Agreement result = agreement(c, "marlin_a", Device::h20);
+    sum.equal += result.equal;
+    sum.all += result.all;
+  }
+  EXPECT_LT(sum.equal, sum.all * 99 / 100);
+}
+
+// A zero point off by one, a swapped pair of groups, a shifted position: each moves nearly every output.
+TEST(SiliconFaults, WrongInputsAreNoticed) {
+  const KernelCase c = load("marlin_a_awq").at(20);
+  for (KernelCase faulty : {c, c, c}) {
+    static int fault = 0;
+    if (fault == 0) faulty.problem.zero_points = false;
+    if (fault == 1) faulty.seed = 2;
+    if (fault == 2) faulty.problem.group_size = 64;
+    ++fault;
+    const Agreement result = agreement(faulty, "marlin_a", Device::h200);
+    EXPECT_LT(result.equal, result.all / 4) << fault;
+  }
+}
+
+TEST(KernelVectors, RefusesWhatIsNoVectorFile) {
+  EXPECT_FALSE(read_kernel_cases(ASSAY_SOURCE_DIR "/README.md").ok());
+  EXPECT_FALSE(read_kernel_cases("no/such/file").ok());
+}
+
+}  // namespace
+}  // namespace assay
