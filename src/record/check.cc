@@ -65,13 +65,18 @@ Result<void> check_phase(std::span<const PositionScores> phase, const Bounds& bo
   return {};
 }
 
-Result<void> check_setups(const std::vector<Setup>& setups, const std::string& file) {
+std::string own_name(const Setup& setup, const std::vector<Setup>&) { return setup.name; }
+
+// `name_of` gives the names that must be there once.
+template <class NameOf>
+Result<void> check_setups(const std::vector<Setup>& setups, const NameOf& name_of, const std::string& file) {
   if (setups.empty()) return Error{file, "setups", "at least one setup", "none"};
   std::set<std::string> names;
   for (const Setup& setup : setups) {
     if (setup.name.empty()) return Error{file, "setups", "named setups", "one without a name"};
-    if (!names.insert(setup.name).second) {
-      return Error{file, "setups." + setup.name, "each setup name once", "two setups of one name"};
+    const std::string name = name_of(setup, setups);
+    if (!names.insert(name).second) {
+      return Error{file, "setups." + name, "each setup name once", "two setups of one name"};
     }
   }
   return {};
@@ -122,6 +127,10 @@ Result<void> check_comparison(const Comparison& comparison, const std::string& f
       return Error{file, key, fmt::format("at most {} bit-equal positions", phase.positions),
                    std::to_string(phase.bit_equal)};
     }
+    if (phase.first_difference > 0 && phase.bit_equal == phase.positions) {
+      return Error{file, key, "no first difference where all positions are equal",
+                   fmt::format("position {}", phase.first_difference)};
+    }
   }
   return {};
 }
@@ -129,7 +138,7 @@ Result<void> check_comparison(const Comparison& comparison, const std::string& f
 }  // namespace
 
 Result<void> check_record(const Record& record, const std::string& file) {
-  if (auto checked = check_setups(record.setups, file); !checked) return checked;
+  if (auto checked = check_setups(record.setups, own_name, file); !checked) return checked;
   std::set<std::pair<std::string, Index>> seen;
   for (const Generation& generation : record.generations) {
     const std::string key = fmt::format("{}/ref_{}", generation.setup, generation.reference);
@@ -150,11 +159,11 @@ Result<void> check_record(const Record& record, const std::string& file) {
 }
 
 Result<void> check_verification(const Verification& verification, const std::string& file) {
-  if (auto checked = check_setups(verification.setups, file); !checked) return checked;
+  if (auto checked = check_setups(verification.setups, verifier_name, file); !checked) return checked;
   constexpr Index kAnywhere = Index{1} << 40;
   for (const Reexecution& run : verification.reexecutions) {
     const std::string key = fmt::format("{} under {}/ref_{}", run.claimed, run.verifier, run.reference);
-    if (!has_setup(verification.setups, run.verifier))
+    if (find_verifier(verification.setups, run.verifier) == nullptr)
       return Error{file, key, "a known verifier", "an unknown one"};
     const Bounds bounds{1, kAnywhere};
     if (auto checked = check_phase(run.prefill, bounds, file, key + ".prefill"); !checked) return checked;
@@ -164,7 +173,7 @@ Result<void> check_verification(const Verification& verification, const std::str
   for (const Comparison& comparison : verification.comparisons) {
     const std::string key =
         fmt::format("{} under {}/ref_{}", comparison.claimed, comparison.verifier, comparison.reference);
-    if (!has_setup(verification.setups, comparison.verifier)) {
+    if (find_verifier(verification.setups, comparison.verifier) == nullptr) {
       return Error{file, key, "a known verifier", "an unknown one"};
     }
     if (!seen.emplace(comparison.claimed, comparison.verifier, comparison.reference).second) {

@@ -15,8 +15,8 @@ namespace assay {
 // floors.
 Result<void> check_record(const Record& record, const std::string& file);
 
-// Likewise; for the comparisons: known verifier, each (claim, verifier, reference) once, distances that are
-// not negative and not NaN.
+// Likewise, but setups of one name may differ in device; for the comparisons: known verifier, each (claim,
+// verifier, reference) once, distances that are not negative and not NaN.
 Result<void> check_verification(const Verification& verification, const std::string& file);
 
 }  // namespace assay

@@ -13,11 +13,13 @@ Json phase_to_json(const PhaseComparison& phase) {
     json["positions"] = phase.positions;
     json["bit_equal"] = phase.bit_equal;
   }
+  if (phase.first_difference > 0) json["first_difference"] = phase.first_difference;
   return json;
 }
 
 Result<PhaseComparison> phase_from_json(const Json& object, const std::string& file, const std::string& key) {
-  static constexpr std::string_view kKnown[] = {"logprobs_mean", "logprobs_max", "positions", "bit_equal"};
+  static constexpr std::string_view kKnown[] = {"logprobs_mean", "logprobs_max", "positions", "bit_equal",
+                                                "first_difference"};
   const auto json = json_get_object(object, file, key);
   if (!json) return json.error();
   if (const auto known = refuse_unknown_keys(**json, file, kKnown); !known) return known.error();
@@ -25,11 +27,17 @@ Result<PhaseComparison> phase_from_json(const Json& object, const std::string& f
   const auto max = distance_from_json(**json, file, "logprobs_max");
   const auto positions = json_count_or(**json, file, "positions", 0);
   const auto bit_equal = json_count_or(**json, file, "bit_equal", 0);
+  const auto first_difference = json_count_or(**json, file, "first_difference", 0);
   if (!mean) return mean.error();
   if (!max) return max.error();
   if (!positions) return positions.error();
   if (!bit_equal) return bit_equal.error();
-  return PhaseComparison{.mean = *mean, .max = *max, .positions = *positions, .bit_equal = *bit_equal};
+  if (!first_difference) return first_difference.error();
+  return PhaseComparison{.mean = *mean,
+                         .max = *max,
+                         .positions = *positions,
+                         .bit_equal = *bit_equal,
+                         .first_difference = *first_difference};
 }
 
 struct Count {
@@ -41,7 +49,12 @@ constexpr Count kCounts[] = {{"prompt_tokens", &Comparison::prompt_tokens},
                              {"ranked_tokens", &Comparison::ranked_tokens},
                              {"top_tokens", &Comparison::top_tokens}};
 
-Result<Comparison> comparison_from_json(const Json& json, const std::string& file) {
+bool on_diagonal(const std::string& claimed, const std::string& verifier, const std::vector<Setup>& setups) {
+  return claimed == setup_name(setups, verifier);
+}
+
+Result<Comparison> comparison_from_json(const Json& json, const std::string& file,
+                                        const std::vector<Setup>& setups) {
   static constexpr std::string_view kKnown[] = {
       "ref_idx",          "claimed_config", "verify_config",    "is_diagonal",   "prefill_distances",
       "decode_distances", "prompt_tokens",  "generated_tokens", "ranked_tokens", "top_tokens"};
@@ -54,7 +67,7 @@ Result<Comparison> comparison_from_json(const Json& json, const std::string& fil
   if (!claimed) return claimed.error();
   if (!verifier) return verifier.error();
   if (!diagonal) return diagonal.error();
-  if (*diagonal != (*claimed == *verifier)) {
+  if (*diagonal != on_diagonal(*claimed, *verifier, setups)) {
     return Error{file, "is_diagonal", fmt::format("{} for {} under {}", !*diagonal, *claimed, *verifier),
                  fmt::format("{}", *diagonal)};
   }
@@ -77,13 +90,13 @@ Result<Comparison> comparison_from_json(const Json& json, const std::string& fil
 
 }  // namespace
 
-Json comparisons_to_json(const std::vector<Comparison>& comparisons) {
+Json comparisons_to_json(const std::vector<Comparison>& comparisons, const std::vector<Setup>& setups) {
   Json json = Json::array();
   for (const Comparison& comparison : comparisons) {
     Json entry = {{"ref_idx", comparison.reference},
                   {"claimed_config", comparison.claimed},
                   {"verify_config", comparison.verifier},
-                  {"is_diagonal", comparison.claimed == comparison.verifier},
+                  {"is_diagonal", on_diagonal(comparison.claimed, comparison.verifier, setups)},
                   {"prefill_distances", phase_to_json(comparison.prefill)},
                   {"decode_distances", phase_to_json(comparison.decode)}};
     for (const auto& [key, member] : kCounts) {
@@ -95,12 +108,13 @@ Json comparisons_to_json(const std::vector<Comparison>& comparisons) {
 }
 
 Result<std::vector<Comparison>> comparisons_from_json(const Json& object, const std::string& file,
-                                                      const std::string& key) {
+                                                      const std::string& key,
+                                                      const std::vector<Setup>& setups) {
   const auto list = json_get_list(object, file, key);
   if (!list) return list.error();
   std::vector<Comparison> comparisons;
   for (std::size_t i = 0; i < (*list)->size(); ++i) {
-    auto comparison = comparison_from_json((**list)[i], file + ": " + json_element(key, i));
+    auto comparison = comparison_from_json((**list)[i], file + ": " + json_element(key, i), setups);
     if (!comparison) return comparison.error();
     comparisons.push_back(*std::move(comparison));
   }

@@ -85,46 +85,83 @@ Result<Environment> environment_from_json(const Json& object, const std::string&
 Json setups_to_json(const std::vector<Setup>& setups, const std::string& default_device) {
   Json json = Json::object();
   for (const Setup& setup : setups) {
-    Json& entry = json[setup.name];
+    const std::string key = verifier_name(setup, setups);
+    Json& entry = json[key];
     entry = {{"model_name", setup.model}, {"quantization", setup.quantization}, {"dtype", setup.dtype}};
+    if (key != setup.name) entry["name"] = setup.name;
     if (setup.device != default_device) entry["device"] = setup.device;
     if (!setup.weights_sha256.empty()) entry["weights_sha256"] = setup.weights_sha256;
+    if (!setup.profile.empty()) entry["profile"] = setup.profile;
+    if (!setup.kernel.empty()) entry["kernel"] = setup.kernel;
+    if (setup.prefill_tokens > 0) entry["prefill_tokens"] = setup.prefill_tokens;
+    if (!setup.ran.empty()) entry["ran"] = environment_to_json(setup.ran);
   }
   return json;
 }
 
+namespace {
+
+Result<Setup> setup_from_json(const Json& config, const std::string& where, const std::string& key,
+                              const std::string& default_device) {
+  static constexpr std::string_view kKnown[] = {
+      "model_name",     "name",    "quantization", "dtype",          "device",
+      "weights_sha256", "profile", "kernel",       "prefill_tokens", "ran"};
+  const auto model = json_get<std::string>(config, where, "model_name");
+  if (!model) return model.error();
+  if (const auto known = refuse_unknown_keys(config, where, kKnown); !known) return known.error();
+  Setup setup{.name = key,
+              .model = *model,
+              .quantization = "none",
+              .dtype = "",
+              .device = default_device,
+              .profile = "",
+              .prefill_tokens = 0};
+  const auto dtype = json_get<std::string>(config, where, "dtype");
+  if (!dtype) return dtype.error();
+  setup.dtype = *dtype;
+  // Python writes an unquantized setup as null.
+  if (!config.contains("quantization") || !config.at("quantization").is_null()) {
+    const auto quantization = json_get<std::string>(config, where, "quantization");
+    if (!quantization) return quantization.error();
+    setup.quantization = *quantization;
+  }
+  for (const auto& [optional_key, member] :
+       {std::pair{"name", &Setup::name}, std::pair{"device", &Setup::device},
+        std::pair{"weights_sha256", &Setup::weights_sha256}, std::pair{"profile", &Setup::profile},
+        std::pair{"kernel", &Setup::kernel}}) {
+    if (!config.contains(optional_key)) continue;
+    const auto value = json_get<std::string>(config, where, optional_key);
+    if (!value) return value.error();
+    setup.*member = *value;
+  }
+  const auto prefill_tokens = json_count_or(config, where, "prefill_tokens", 0);
+  if (!prefill_tokens) return prefill_tokens.error();
+  setup.prefill_tokens = *prefill_tokens;
+  if (config.contains("ran")) {
+    auto ran = environment_from_json(config, where, "ran");
+    if (!ran) return ran.error();
+    setup.ran = *std::move(ran);
+  }
+  return setup;
+}
+
+}  // namespace
+
 Result<std::vector<Setup>> setups_from_json(const Json& object, const std::string& file,
                                             const std::string& key, const std::string& default_device) {
-  static constexpr std::string_view kKnown[] = {"model_name", "quantization", "dtype", "device",
-                                                "weights_sha256"};
   const auto configs = json_get_object(object, file, key);
   if (!configs) return configs.error();
   std::vector<Setup> setups;
+  std::vector<std::string> keys;
   for (const auto& [name, config] : (*configs)->items()) {
-    const std::string where = file + ": " + key + "." + name;
-    const auto model = json_get<std::string>(config, where, "model_name");
-    if (!model) return model.error();
-    if (const auto known = refuse_unknown_keys(config, where, kKnown); !known) return known.error();
-    Setup setup{.name = name, .model = *model, .quantization = "", .dtype = "", .device = default_device};
-    const auto dtype = json_get<std::string>(config, where, "dtype");
-    if (!dtype) return dtype.error();
-    setup.dtype = *dtype;
-    // Python writes an unquantized setup as null.
-    if (config.contains("quantization") && config.at("quantization").is_null()) {
-      setup.quantization = "none";
-    } else {
-      const auto quantization = json_get<std::string>(config, where, "quantization");
-      if (!quantization) return quantization.error();
-      setup.quantization = *quantization;
-    }
-    for (const auto& [optional_key, member] :
-         {std::pair{"device", &Setup::device}, std::pair{"weights_sha256", &Setup::weights_sha256}}) {
-      if (!config.contains(optional_key)) continue;
-      const auto value = json_get<std::string>(config, where, optional_key);
-      if (!value) return value.error();
-      setup.*member = *value;
-    }
-    setups.push_back(std::move(setup));
+    auto setup = setup_from_json(config, file + ": " + key + "." + name, name, default_device);
+    if (!setup) return setup.error();
+    setups.push_back(*std::move(setup));
+    keys.push_back(name);
+  }
+  for (std::size_t i = 0; i < setups.size(); ++i) {
+    const std::string expected = verifier_name(setups[i], setups);
+    if (keys[i] != expected) return Error{file, key + "." + keys[i], expected + " as its key", keys[i]};
   }
   return setups;
 }

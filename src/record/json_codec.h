@@ -31,9 +31,11 @@ Json environment_to_json(const Environment& environment);
 Result<Environment> environment_from_json(const Json& object, const std::string& file,
                                           const std::string& key);
 
-// {"awq": {"model_name": ..., "quantization": ..., "dtype": ..., "device": ..., "weights_sha256": ...}, ...};
-// the last two only where they say something (device: something else than `default_device`). Python's null is
-// the quantization none.
+// {"awq": {"model_name": ..., "quantization": ..., "dtype": ..., "device": ..., "weights_sha256": ...,
+// "profile": ..., "kernel": ..., "prefill_tokens": ..., "ran": {...}}, ...}; from `device` on only where they
+// say something (device: something else than `default_device`), and a key that is not there is "not
+// recorded". Python's null is the quantization none. The keys are verifier_name's; "name": "awq" where that
+// is another.
 Json setups_to_json(const std::vector<Setup>& setups, const std::string& default_device);
 Result<std::vector<Setup>> setups_from_json(const Json& object, const std::string& file,
                                             const std::string& key, const std::string& default_device);
@@ -51,8 +53,10 @@ Result<std::vector<NoiseFloor>> noise_floors_from_json(const Json& object, const
                                                        const std::string& key);
 
 // The seed's `comparisons`; counts that it does not have are written only where recorded.
-Json comparisons_to_json(const std::vector<Comparison>& comparisons);
+// `setups` are the verifier's: claim and verifier of one setup name are on the diagonal.
+Json comparisons_to_json(const std::vector<Comparison>& comparisons, const std::vector<Setup>& setups);
 Result<std::vector<Comparison>> comparisons_from_json(const Json& object, const std::string& file,
-                                                      const std::string& key);
+                                                      const std::string& key,
+                                                      const std::vector<Setup>& setups);
 
 }  // namespace assay

@@ -117,10 +117,10 @@ Result<Verification> verification_from_json(const Json& json, const std::string&
   auto prefill_pairs = pairs_from_json(json, file, "prefill_equivalent_pairs");
   auto decode_pairs = pairs_from_json(json, file, "decode_equivalent_pairs");
   auto rule = distance_rule_from_json(json, file, "distance");
-  auto comparisons = comparisons_from_json(json, file, "comparisons");
+  if (!setups) return setups.error();
+  auto comparisons = comparisons_from_json(json, file, "comparisons", *setups);
   if (!environment) return environment.error();
   if (!reference_environment) return reference_environment.error();
-  if (!setups) return setups.error();
   if (!claimed) return claimed.error();
   if (!prefill_pairs) return prefill_pairs.error();
   if (!decode_pairs) return decode_pairs.error();
@@ -161,7 +161,7 @@ Json manifest_to_json(const Verification& verification, const ManifestHashes& ha
   json["claimed_setups"] = setups_to_json(verification.claimed_setups, kNoDevice);
   json["prefill_equivalent_pairs"] = pairs_to_json(verification.prefill_equivalent_pairs);
   json["decode_equivalent_pairs"] = pairs_to_json(verification.decode_equivalent_pairs);
-  json["comparisons"] = comparisons_to_json(verification.comparisons);
+  json["comparisons"] = comparisons_to_json(verification.comparisons, verification.setups);
   return json;
 }
 

@@ -10,7 +10,7 @@
 
 namespace assay {
 
-inline constexpr Index kSchemaVersion = 1;
+inline constexpr Index kSchemaVersion = 2;
 
 // SHA-256 of the folder's other files, and of the content (record/fingerprint.h).
 struct ManifestHashes {

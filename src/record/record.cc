@@ -1,5 +1,7 @@
 #include "record/record.h"
 
+#include <algorithm>
+
 namespace assay {
 
 std::string lookup(const Environment& environment, std::string_view key) {
@@ -7,6 +9,24 @@ std::string lookup(const Environment& environment, std::string_view key) {
     if (name == key) return value;
   }
   return "";
+}
+
+std::string verifier_name(const Setup& setup, const std::vector<Setup>& setups) {
+  const auto namesakes = std::count_if(setups.begin(), setups.end(),
+                                       [&](const Setup& other) { return other.name == setup.name; });
+  return namesakes > 1 ? setup.name + "@" + setup.device : setup.name;
+}
+
+const Setup* find_verifier(const std::vector<Setup>& setups, std::string_view verifier) {
+  const auto found = std::find_if(setups.begin(), setups.end(), [&](const Setup& setup) {
+    return verifier_name(setup, setups) == verifier;
+  });
+  return found == setups.end() ? nullptr : &*found;
+}
+
+std::string setup_name(const std::vector<Setup>& setups, const std::string& verifier) {
+  const Setup* setup = find_verifier(setups, verifier);
+  return setup == nullptr ? verifier : setup->name;
 }
 
 const char* word(DistanceRule rule) { return rule == DistanceRule::seed ? "seed" : "every_id"; }

@@ -31,18 +31,29 @@ struct PositionScores {
   bool operator==(const PositionScores&) const = default;
 };
 
-// What fixes the bits of a run. `name` is the experiment's word for it, unique in a record.
+// Ordered name -> value pairs: host, os, cpu, gpu, driver, compiler, library versions; or what an engine
+// runs.
+using Environment = std::vector<std::pair<std::string, std::string>>;
+
+// The value of `key`, or "".
+std::string lookup(const Environment& environment, std::string_view key);
+
+inline constexpr const char* kDefaultProfile = "vllm-0.11";
+inline constexpr Index kDefaultPrefillTokens = 8192;
+
+// What fixes the bits of a run. `name` is the experiment's word for it, unique in a record; in a verification
+// under several devices, name and device together are (see verifier_name).
 struct Setup {
   std::string name;
-  std::string model;                  // folder or Hub name
-  std::string quantization;           // vLLM's name: awq, awq_marlin, gptq_marlin, none
-  std::string dtype;                  // float16 or bfloat16
-  std::string device;                 // whose arithmetic: ieee, exact; of imported records the GPU's name
-  std::string weights_sha256 = {};    // hash_of_model: all files that fix numbers and tokens; "" = unknown
-  std::string profile = "vllm-0.11";  // whose choice of kernels: vllm-0.11, ...; "" = not recorded
-  std::string kernel = {};            // "" = what profile, quantization and device choose; else marlin_b, ...
-  Index prefill_tokens = 8192;        // most tokens in one pass over a prompt; 0 = not recorded
-  std::vector<std::pair<std::string, std::string>> ran = {};
+  std::string model;                // folder or Hub name
+  std::string quantization;         // vLLM's name: awq, awq_marlin, gptq_marlin, none
+  std::string dtype;                // float16 or bfloat16
+  std::string device;               // whose arithmetic: ieee, exact; of imported records the GPU's name
+  std::string weights_sha256 = {};  // hash_of_model: all files that fix numbers and tokens; "" = unknown
+  std::string profile = kDefaultProfile;  // whose choice of kernels: vllm-0.11, ...; "" = not recorded
+  std::string kernel = {};  // "" = what profile, quantization and device choose; else marlin_b, ...
+  Index prefill_tokens = kDefaultPrefillTokens;  // most tokens in one pass over a prompt; 0 = not recorded
+  Environment ran = {};  // Engine::describe: what really ran (docs/records.md); empty = not recorded
   bool operator==(const Setup&) const = default;
 };
 
@@ -61,18 +72,22 @@ struct Generation {
 // positions.
 struct Reexecution {
   std::string claimed;   // Generation::setup
-  std::string verifier;  // Setup::name of the verification
+  std::string verifier;  // verifier_name of a setup of the verification
   Index reference = 0;
   std::vector<PositionScores> prefill;
   std::vector<PositionScores> decode;
   bool operator==(const Reexecution&) const = default;
 };
 
-// Ordered name -> value pairs: host, os, cpu, gpu, driver, compiler, library versions.
-using Environment = std::vector<std::pair<std::string, std::string>>;
+// What a verification calls a setup of its own: the name, or "name@device" where several have that name.
+std::string verifier_name(const Setup& setup, const std::vector<Setup>& setups);
 
-// The value of `key`, or "".
-std::string lookup(const Environment& environment, std::string_view key);
+// The setup that a verification calls so; null if there is none.
+const Setup* find_verifier(const std::vector<Setup>& setups, std::string_view verifier);
+
+// The name of the setup that a verification calls so: "awq" for "awq@a100". Of an unknown one, the word
+// itself.
+std::string setup_name(const std::vector<Setup>& setups, const std::string& verifier);
 
 // How the tokens were made; part of the manifest.
 struct GenerationSettings {
@@ -112,8 +127,9 @@ struct Record {
 struct PhaseComparison {
   double mean = 0;
   double max = 0;
-  Index positions = 0;  // compared; 0 = not recorded (the seed's files)
-  Index bit_equal = 0;  // of these, positions whose every compared log-probability has the same bits
+  Index positions = 0;         // compared; 0 = not recorded (the seed's files)
+  Index bit_equal = 0;         // of these, positions whose every compared log-probability has the same bits
+  Index first_difference = 0;  // the first of the others; 0 = none, or not recorded
   bool operator==(const PhaseComparison&) const = default;
 };
 
@@ -121,7 +137,7 @@ struct PhaseComparison {
 struct Comparison {
   Index reference = 0;
   std::string claimed;
-  std::string verifier;
+  std::string verifier;  // as in Reexecution
   PhaseComparison prefill;
   PhaseComparison decode;
   Index prompt_tokens = 0;     // 0 = not recorded, here and below

@@ -75,6 +75,51 @@ TEST_F(RunFolder, VerificationKeepsEveryBit) {
   EXPECT_EQ(read_record(folder_)->rule(), DistanceRule::seed);
 }
 
+TEST_F(RunFolder, SetupsKeepWhatChoseAndWhatRan) {
+  Record record = sample_record();
+  const std::string before = fingerprint(record);
+  record.setups[0].profile = "vllm-0.12";
+  record.setups[0].kernel = "split_k(2)";
+  record.setups[0].prefill_tokens = 2048;
+  record.setups[0].ran = {{"isa", "avx2"}, {"device", "a100"}, {"sm_count", "108"}};
+  record.setups[1].profile = "";  // not recorded
+  record.setups[1].prefill_tokens = 0;
+  ASSERT_TRUE(write_record(folder_, record));
+  const auto loaded = read_generation(folder_);
+  ASSERT_TRUE(loaded) << loaded.error().message();
+  EXPECT_EQ(*loaded, record);
+  EXPECT_EQ(fingerprint(*loaded), before);  // instruction set and all: not what was said
+}
+
+TEST_F(RunFolder, AVerificationMayRunASetupUnderSeveralDevices) {
+  Verification verification = sample_verification();
+  verification.setups = {verification.setups[0], verification.setups[0]};
+  verification.setups[1].device = "exact";
+  verification.reexecutions.clear();
+  for (const char* verifier : {"awq@ieee", "awq@exact"}) {
+    verification.comparisons.push_back(
+        {.reference = 0,
+         .claimed = "awq",
+         .verifier = verifier,
+         .prefill = {.mean = 1, .max = 1, .positions = 2, .bit_equal = 1, .first_difference = 3},
+         .decode = {}});
+  }
+  ASSERT_TRUE(write_verification(folder_, verification));
+  const auto loaded = read_verification(folder_);
+  ASSERT_TRUE(loaded) << loaded.error().message();
+  EXPECT_EQ(*loaded, verification);
+  EXPECT_THAT(text("manifest.json"), HasSubstr("\"is_diagonal\": true"));
+  EXPECT_EQ(setup_name(loaded->setups, "awq@exact"), "awq");
+  EXPECT_EQ(find_verifier(loaded->setups, "awq"), nullptr);
+
+  verification.setups[1].device = "ieee";
+  EXPECT_THAT(write_verification(folder_, verification).error().message(),
+              HasSubstr("setups.awq@ieee: expected each setup name once"));
+  verification = *loaded;
+  verification.comparisons[0].prefill.bit_equal = 2;
+  EXPECT_THAT(write_verification(folder_, verification).error().message(), HasSubstr("first difference"));
+}
+
 TEST_F(RunFolder, WrittenTwiceGivesTheSameFiles) {
   ASSERT_TRUE(write_record(folder_, sample_record()));
   std::vector<std::string> first;
@@ -124,8 +169,8 @@ TEST_F(RunFolder, ManifestIsReadStrictly) {
     edit_manifest(edit);
     return complaint();
   };
-  EXPECT_THAT(refused([](Json& m) { m["schema_version"] = 2; }),
-              HasSubstr("manifest.json: schema_version: expected 1, found 2"));
+  EXPECT_THAT(refused([](Json& m) { m["schema_version"] = 1; }),
+              HasSubstr("manifest.json: schema_version: expected 2, found 1"));
   EXPECT_THAT(refused([](Json& m) { m["schema"] = "other"; }),
               HasSubstr("schema: expected assay run, found other"));
   EXPECT_THAT(refused([](Json& m) { m["kind"] = "guess"; }),
@@ -136,6 +181,14 @@ TEST_F(RunFolder, ManifestIsReadStrictly) {
   EXPECT_THAT(refused([](Json& m) { m["settings"]["top_k"] = -1; }), HasSubstr("top_k"));
   EXPECT_THAT(refused([](Json& m) { m["setups"].erase("gptq"); }),
               HasSubstr("gptq/ref_0: expected a known setup"));
+  EXPECT_THAT(refused([](Json& m) { m["setups"]["awq"]["profil"] = "vllm-0.11"; }),
+              HasSubstr("setups.awq: profil: expected a known key"));
+  EXPECT_THAT(refused([](Json& m) { m["setups"]["awq"]["prefill_tokens"] = -1; }),
+              HasSubstr("prefill_tokens"));
+  EXPECT_THAT(refused([](Json& m) { m["setups"]["awq"]["ran"] = "ieee"; }),
+              HasSubstr("ran: expected an object"));
+  EXPECT_THAT(refused([](Json& m) { m["setups"]["awq"]["name"] = "other"; }),
+              HasSubstr("setups.awq: expected other as its key"));
   EXPECT_THAT(refused([](Json& m) { m["fingerprint"] = "00"; }), HasSubstr("fingerprint: expected 00"));
   EXPECT_THAT(refused([](Json& m) { m["noise_floors"]["awq"]["decode"] = -1; }),
               HasSubstr("noise_floors.awq"));

@@ -94,7 +94,8 @@ Json to_seed_json(const Verification& verification) {
   if (!verification.claimed_setups.empty()) {
     metadata["claimed_configs"] = setups_to_json(verification.claimed_setups, reference_gpu);
   }
-  return {{"metadata", std::move(metadata)}, {"comparisons", comparisons_to_json(verification.comparisons)}};
+  return {{"metadata", std::move(metadata)},
+          {"comparisons", comparisons_to_json(verification.comparisons, verification.setups)}};
 }
 
 }  // namespace assay

@@ -54,6 +54,9 @@ TEST(SeedJson, PositionsAndRanksAreMapped) {
   const Record& record = std::get<Record>(*read);
   EXPECT_EQ(lookup(record.environment, "gpu_count"), "1");
   EXPECT_EQ(record.setups[0].device, "GPU X");
+  EXPECT_EQ(record.setups[0].profile, "");  // not recorded, here and below
+  EXPECT_EQ(record.setups[0].prefill_tokens, 0);
+  EXPECT_TRUE(record.setups[0].ran.empty());
   EXPECT_EQ(record.setups[1].quantization, "none");
   const Generation& run = record.generations[0];
   const std::vector<PositionScores> prefill = {{1, {{8, -0.25F, 1}, {9, -1.5F, 2}, {2, -20.5F, 0}}},

@@ -62,8 +62,8 @@ Result<Verification> verification_from_seed(const Json& document, const std::str
   const auto reference_file = json_get<std::string>(**metadata, file, "reference_file");
   const auto prefill_pairs = pairs_from_json(**metadata, file, "prefill_equivalent_pairs");
   const auto decode_pairs = pairs_from_json(**metadata, file, "decode_equivalent_pairs");
-  const auto comparisons = comparisons_from_json(document, file, "comparisons");
   if (!setups) return setups.error();
+  const auto comparisons = comparisons_from_json(document, file, "comparisons", *setups);
   if (!timestamp) return timestamp.error();
   if (!reference_file) return reference_file.error();
   if (!prefill_pairs) return prefill_pairs.error();

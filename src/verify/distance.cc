@@ -103,12 +103,13 @@ PhaseComparison compare_phase(const PhaseView& a, const PhaseView& b, DistanceRu
     const double distance = position_distance(list_a, list_b, seed ? top_k : 0);
     if (distance == kNothingShared) continue;
     ++result.positions;
-    result.bit_equal += bits_agree(list_a, list_b) ? 1 : 0;
+    const bool agree = bits_agree(list_a, list_b);
+    result.bit_equal += agree ? 1 : 0;
+    if (!agree && result.first_difference == 0) result.first_difference = position.position;
     sum += distance;
     result.max = std::max(result.max, distance);
   }
-  if (result.positions == 0)
-    return {.mean = kNothingShared, .max = kNothingShared, .positions = 0, .bit_equal = 0};
+  if (result.positions == 0) return {.mean = kNothingShared, .max = kNothingShared};
   result.mean = sum / static_cast<double>(result.positions);
   return result;
 }

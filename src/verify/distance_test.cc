@@ -59,7 +59,8 @@ TEST(ComparePhase, CountsPositionsAndEqualBits) {
   const Generation a = sample_generation("a", 0, 0.0F);
   Generation b = a;
   b.prefill[1].scores[0].logprob = 0.0F;  // from -0: the same value, other bits
-  const PhaseComparison expected = {.mean = 0, .max = 0, .positions = 2, .bit_equal = 1};
+  const PhaseComparison expected = {
+      .mean = 0, .max = 0, .positions = 2, .bit_equal = 1, .first_difference = 3};
   EXPECT_EQ(compare_phase(prefill_view(a), prefill_view(b), DistanceRule::every_id, 2), expected);
 }
 
