@@ -56,6 +56,10 @@ Result<std::string> export_seed(const std::filesystem::path& file) {
   }
   const auto analysis = analyze_verification(std::get<Verification>(loaded->content), file.string());
   if (!analysis) return analysis.error();
+  if (!analysis->devices.empty()) {
+    return Error{file.string(), "setups", "one device, as the seed's schema has",
+                 std::to_string(analysis->devices.size())};
+  }
   return dump_json(seed_export(*analysis), InfinityStyle::bare);
 }
 

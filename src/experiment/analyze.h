@@ -22,7 +22,7 @@ Result<Analysis> analyze_files(const std::vector<std::filesystem::path>& files,
                                std::optional<DistanceRule> rule);
 
 // A record or verification with its tables as the seed's single JSON file, bare infinities included. Error:
-// what does not read or analyse.
+// what does not read or analyse, a verification under several devices, for which that schema has no place.
 Result<std::string> export_seed(const std::filesystem::path& file);
 
 }  // namespace assay

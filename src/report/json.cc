@@ -2,6 +2,7 @@
 
 #include "record/infinite_json.h"
 #include "record/seed_json.h"
+#include "report/reproduction_text.h"
 
 namespace assay {
 namespace {
@@ -89,6 +90,60 @@ Json agreements_json(const std::vector<TokenAgreement>& agreements) {
   return json;
 }
 
+Json count_json(const BitCount& count) {
+  return {{"positions", count.positions}, {"bit_equal", count.equal}};
+}
+
+Json pair_json(const PairReproduction& pair) {
+  Json json = {{"verify_config", pair.verifier},
+               {"prefill", count_json(pair.prefill)},
+               {"decode", count_json(pair.decode)},
+               {"reproduces", pair.whole}};
+  const FirstDifference& first = pair.first_difference;
+  if (first.position > 0) {
+    json["first_difference"] = {{"ref_idx", first.reference},
+                                {"phase", first.decode ? "decode" : "prefill"},
+                                {"position", first.position}};
+  }
+  return json;
+}
+
+Json reproduction_json(const VerificationAnalysis& analysis) {
+  const Reproduction& reproduction = analysis.reproduction;
+  Json claims = Json::array();
+  for (const ClaimReproduction& claim : reproduction.claims) {
+    Json pairs = Json::array();
+    for (const PairReproduction& pair : claim.pairs) pairs.push_back(pair_json(pair));
+    claims.push_back({{"claimed", claim.claimed},
+                      {"positions", claim.positions},
+                      {"reproduced_by", claim.reproduced_by},
+                      {"in_words", reproduction_sentence(analysis, claim)},
+                      {"pairs", std::move(pairs)}});
+  }
+  return {{"claims", std::move(claims)},
+          {"coincidence_of_differing",
+           {{"prefill", count_json(reproduction.differing_prefill)},
+            {"decode", count_json(reproduction.differing_decode)}}}};
+}
+
+// Matrices alone, where signal and noise are each device's own.
+Json matrices_only_json(const PhaseAnalysis& phase) {
+  Json json = {{"matrix", matrix_json(phase.matrix)},
+               {"per_reference_matrices", matrices_json(phase.per_reference_matrices)}};
+  if (!phase.bit_equal_share.empty()) json["bit_equal_share"] = matrix_json(phase.bit_equal_share);
+  return json;
+}
+
+Json devices_json(const std::vector<VerificationAnalysis>& devices) {
+  Json json = Json::object();
+  for (const VerificationAnalysis& device : devices) {
+    json[device.device()] = {{"verifiers", device.verifiers},
+                             {"prefill_analysis", full_phase_json(device.prefill)},
+                             {"decode_analysis", full_phase_json(device.decode)}};
+  }
+  return json;
+}
+
 Json verification_metadata(const VerificationAnalysis& analysis) {
   Json json = to_seed_json(analysis.run);
   json["metadata"]["environment_validation"] = environment_validation_json(analysis.environment);
@@ -102,8 +157,11 @@ Json json_report(const VerificationAnalysis& analysis) {
   json["claimed"] = analysis.claimed;
   json["verifiers"] = analysis.verifiers;
   json["references"] = analysis.references;
-  json["prefill_analysis"] = full_phase_json(analysis.prefill);
-  json["decode_analysis"] = full_phase_json(analysis.decode);
+  const auto phase = analysis.devices.empty() ? full_phase_json : matrices_only_json;
+  json["prefill_analysis"] = phase(analysis.prefill);
+  json["decode_analysis"] = phase(analysis.decode);
+  if (!analysis.devices.empty()) json["devices"] = devices_json(analysis.devices);
+  if (!analysis.reproduction.claims.empty()) json["exact_reproduction"] = reproduction_json(analysis);
   json["verdict"] = verdict_json(analysis);
   return json;
 }

@@ -14,7 +14,8 @@ Json json_report(const RecordAnalysis& analysis);
 // verdict.json: outcome, claims with candidates and reasons, environment mismatches.
 Json verdict_json(const VerificationAnalysis& analysis);
 
-// The seed's single file: to_seed_json and the tables. Print with InfinityStyle::bare.
+// The seed's single file: to_seed_json and the tables; a verification under one device. Print with
+// InfinityStyle::bare.
 Json seed_export(const Record& record, const RecordAnalysis& analysis);
 Json seed_export(const VerificationAnalysis& analysis);
 

@@ -73,6 +73,75 @@ TEST(TextReport, OwnSectionsFollowTheSeeds) {
   EXPECT_THAT(text, Not(HasSubstr("nan")));
 }
 
+// The sample's setups, each under both devices; the devices' bits are the same here.
+VerificationAnalysis two_device_analysis() {
+  Verification verification = sample_verification();
+  verification.setups.clear();
+  verification.comparisons.clear();
+  for (const char* device : {"ieee", "exact"}) {
+    for (Setup setup : sample_record().setups) {
+      setup.device = device;
+      verification.setups.push_back(setup);
+    }
+  }
+  const auto compared = compare_all(sample_record(), sample_verification(), DistanceRule::every_id);
+  for (const char* device : {"@ieee", "@exact"}) {
+    for (Comparison comparison : compared.value()) {
+      comparison.verifier += device;
+      verification.comparisons.push_back(comparison);
+    }
+  }
+  return *analyze_verification(verification, "v");
+}
+
+TEST(TextReport, ExactReproduction) {
+  const std::string text = text_report(sample_analysis());
+  EXPECT_THAT(text, HasSubstr("EXACT REPRODUCTION\n"));
+  EXPECT_THAT(text,
+              HasSubstr("awq under awq                                     4/4          4/4    yes  -\n"));
+  EXPECT_THAT(text, HasSubstr("awq under gptq                                    2/4          0/4     no  "
+                              "ref_0, prefill position 2\n"));
+  EXPECT_THAT(text,
+              HasSubstr("  awq: identified exactly: only awq reproduces all 8 positions bit for bit\n"));
+  EXPECT_THAT(text, HasSubstr("Prefill: coincidence rate of differing setups: 4 of 8 positions, 50.00 %\n"
+                              "Decode:  coincidence rate of differing setups: 0 of 8 positions, 0.00 %\n"));
+  VerificationAnalysis open = sample_analysis();
+  open.reproduction.claims[0].reproduced_by.clear();
+  EXPECT_THAT(text_report(open), HasSubstr("  awq: no setup reproduces it bit for bit\n"));
+  open.run.replay = "prefill";
+  open.run.setups[1].ran = {{"rows_change_bits", "yes"}};
+  EXPECT_THAT(text_report(open),
+              HasSubstr("bit for bit (some give their bits only under --replay decode)\n"));
+  EXPECT_THAT(text_report(open), HasSubstr("    ran: rows_change_bits=yes\n"));
+}
+
+TEST(Reports, SeveralDevicesInTurn) {
+  const VerificationAnalysis analysis = two_device_analysis();
+  const std::string text = text_report(analysis);
+  for (const char* device : {"ieee", "exact"}) {
+    const std::string tables =
+        section(text, std::string("VERIFIED ON DEVICE: ") + device, "SNR SUMMARY TABLE");
+    EXPECT_THAT(tables, HasSubstr("         awq     0.00e+00     1.77e-01 \n")) << device;
+  }
+  EXPECT_THAT(text, HasSubstr("VERIFYING WITH: gptq@exact"));
+  EXPECT_THAT(text, HasSubstr("  awq: reproduced by awq@ieee and awq@exact (they cannot be told apart"));
+  EXPECT_THAT(text,
+              HasSubstr("  awq: consistent (reproduced bit for bit by the claimed setup, not by 2 others)"));
+  const std::string markdown = markdown_report(analysis);
+  EXPECT_THAT(markdown, HasSubstr("| awq | gptq@ieee | 2/4 | 0/4 | no | ref_0, prefill position 2 |\n"));
+  EXPECT_THAT(markdown, HasSubstr("## Decode on exact\n"));
+  const std::string csv = csv_report(analysis);
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 1 + 2 * 3 * 8);
+  EXPECT_THAT(csv, HasSubstr("prefill,all,awq,gptq@exact,"));
+  const Json json = json_report(analysis);
+  EXPECT_EQ(json.at("prefill_analysis").at("matrix")[0].size(), 4U);
+  EXPECT_FALSE(json.at("prefill_analysis").contains("snr_all"));
+  EXPECT_EQ(json.at("devices").at("exact").at("prefill_analysis").at("matrix")[0].size(), 2U);
+  EXPECT_EQ(json.at("exact_reproduction").at("claims")[0].at("reproduced_by"),
+            Json::parse(R"(["awq@ieee", "awq@exact"])"));
+  EXPECT_TRUE(json.at("comparisons")[0].at("is_diagonal"));
+}
+
 TEST(TextReport, GenerationSections) {
   const std::string text = text_report(sample_record_analysis());
   EXPECT_THAT(text, HasSubstr("  ✓ awq: Prefill: 0.00e+00, Decode: 0.00e+00 (2 runs)\n"
@@ -110,8 +179,9 @@ TEST(CsvReport, HasOneRowForEachCell) {
   const std::string csv = csv_report(sample_analysis());
   // A header; two phases, each two references and their mean, each four cells.
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 1 + 2 * 3 * 4);
-  EXPECT_THAT(csv, HasSubstr("phase,reference,claimed,verifier,distance\nprefill,ref_0,awq,awq,0\n"));
-  EXPECT_THAT(csv, HasSubstr("decode,all,awq,gptq,0.25\n"));
+  EXPECT_THAT(csv, HasSubstr("phase,reference,claimed,verifier,distance,positions,bit_equal\n"
+                             "prefill,ref_0,awq,awq,0,2,2\n"));
+  EXPECT_THAT(csv, HasSubstr("decode,all,awq,gptq,0.25,4,0\n"));
   RecordAnalysis odd = sample_record_analysis();
   odd.setups[0].name = "a,\"b\"";
   EXPECT_THAT(csv_report(odd), HasSubstr("prefill,ref_0,\"a,\"\"b\"\"\",gptq,"));

@@ -2,6 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <functional>
+#include <optional>
+
+#include "report/reproduction_text.h"
+
 namespace assay {
 namespace {
 
@@ -35,7 +40,7 @@ std::string markdown_matrix(const Names& rows, const Names& columns, const Matri
 }
 
 std::string markdown_phase(const VerificationAnalysis& analysis, const PhaseAnalysis& phase,
-                           const char* name) {
+                           const std::string& name) {
   std::string text = fmt::format("## {}\n\nMean over {} references:\n\n", name, analysis.references.size());
   text += markdown_matrix(analysis.claimed, analysis.verifiers, phase.matrix);
   text += fmt::format("Baseline {:.2e}; SNR (all) {:.2f}×, SNR (meaningful) {:.2f}×.\n\n",
@@ -57,27 +62,71 @@ std::string csv_field(const std::string& text) {
   return quoted + "\"";
 }
 
-constexpr const char* kCsvHeader = "phase,reference,claimed,verifier,distance\n";
+constexpr const char* kCsvHeader = "phase,reference,claimed,verifier,distance,positions,bit_equal\n";
 
-std::string csv_matrix(const char* phase, const std::string& reference, const Names& rows,
-                       const Names& columns, const Matrix& matrix) {
+// Compared positions of a cell; without a reference, of all. A record alone has none.
+using CountOf =
+    std::function<BitCount(const std::string& claimed, const std::string& verifier, std::optional<Index>)>;
+
+std::string csv_matrix(const char* phase, std::optional<Index> reference, const Names& rows,
+                       const Names& columns, const Matrix& matrix, const CountOf& count_of) {
+  const std::string name = reference ? fmt::format("ref_{}", *reference) : "all";
   std::string text;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     for (std::size_t j = 0; j < columns.size(); ++j) {
-      text += fmt::format("{},{},{},{},{}\n", phase, reference, csv_field(rows[i]), csv_field(columns[j]),
-                          matrix[i][j]);
+      const BitCount count = count_of(rows[i], columns[j], reference);
+      text += fmt::format("{},{},{},{},{},{}\n", phase, name, csv_field(rows[i]), csv_field(columns[j]),
+                          matrix[i][j],
+                          count.positions == 0 ? "," : fmt::format("{},{}", count.positions, count.equal));
     }
   }
   return text;
 }
 
 std::string csv_phase(const char* phase, const std::vector<Index>& references, const Names& rows,
-                      const Names& columns, const std::vector<Matrix>& per_reference, const Matrix& mean) {
+                      const Names& columns, const std::vector<Matrix>& per_reference, const Matrix& mean,
+                      const CountOf& count_of) {
   std::string text;
   for (std::size_t r = 0; r < references.size(); ++r) {
-    text += csv_matrix(phase, fmt::format("ref_{}", references[r]), rows, columns, per_reference[r]);
+    text += csv_matrix(phase, references[r], rows, columns, per_reference[r], count_of);
   }
-  return text + csv_matrix(phase, "all", rows, columns, mean);
+  return text + csv_matrix(phase, std::nullopt, rows, columns, mean, count_of);
+}
+
+CountOf counts_of(const Verification& run, PhaseComparison Comparison::*phase) {
+  return
+      [&run, phase](const std::string& claimed, const std::string& verifier, std::optional<Index> reference) {
+        BitCount sum;
+        for (const Comparison& comparison : run.comparisons) {
+          if (comparison.claimed != claimed || comparison.verifier != verifier) continue;
+          if (reference && comparison.reference != *reference) continue;
+          sum.positions += (comparison.*phase).positions;
+          sum.equal += (comparison.*phase).bit_equal;
+        }
+        return sum;
+      };
+}
+
+std::string markdown_reproduction(const VerificationAnalysis& analysis) {
+  const Reproduction& exact = analysis.reproduction;
+  if (exact.claims.empty()) return "";
+  std::string text =
+      "## Exact reproduction\n\n| claim | verifier | prefill | decode | bit for bit | first difference |\n"
+      "| --- | --- | ---: | ---: | --- | --- |\n";
+  for (const ClaimReproduction& claim : exact.claims) {
+    for (const PairReproduction& pair : claim.pairs) {
+      text +=
+          fmt::format("| {} | {} | {}/{} | {}/{} | {} | {} |\n", cell_text(claim.claimed),
+                      cell_text(pair.verifier), pair.prefill.equal, pair.prefill.positions, pair.decode.equal,
+                      pair.decode.positions, pair.whole ? "yes" : "no", place_of(pair.first_difference));
+    }
+  }
+  text += '\n';
+  for (const ClaimReproduction& claim : exact.claims) {
+    text += fmt::format("- {}\n", reproduction_sentence(analysis, claim));
+  }
+  return text + fmt::format("- prefill: {}\n- decode: {}\n\n", coincidence_sentence(exact.differing_prefill),
+                            coincidence_sentence(exact.differing_decode));
 }
 
 }  // namespace
@@ -98,6 +147,12 @@ std::string markdown_report(const VerificationAnalysis& analysis) {
                         entry.reference, entry.verifier);
   }
   if (!analysis.environment.valid()) text += '\n';
+  text += markdown_reproduction(analysis);
+  for (const VerificationAnalysis& device : analysis.devices) {
+    text += markdown_phase(device, device.prefill, "Prefill on " + device.device()) +
+            markdown_phase(device, device.decode, "Decode on " + device.device());
+  }
+  if (!analysis.devices.empty()) return text;
   return text + markdown_phase(analysis, analysis.prefill, "Prefill") +
          markdown_phase(analysis, analysis.decode, "Decode");
 }
@@ -116,18 +171,20 @@ std::string markdown_report(const RecordAnalysis& analysis) {
 
 std::string csv_report(const VerificationAnalysis& analysis) {
   std::string text = kCsvHeader;
-  for (const auto& [name, phase] : {std::pair{"prefill", &analysis.prefill}, {"decode", &analysis.decode}}) {
-    text += csv_phase(name, analysis.references, analysis.claimed, analysis.verifiers,
-                      phase->per_reference_matrices, phase->matrix);
-  }
-  return text;
+  const auto phase = [&](const char* name, const PhaseAnalysis& cells, PhaseComparison Comparison::*member) {
+    return csv_phase(name, analysis.references, analysis.claimed, analysis.verifiers,
+                     cells.per_reference_matrices, cells.matrix, counts_of(analysis.run, member));
+  };
+  return text + phase("prefill", analysis.prefill, &Comparison::prefill) +
+         phase("decode", analysis.decode, &Comparison::decode);
 }
 
 std::string csv_report(const RecordAnalysis& analysis) {
   const Names names = names_of(analysis.setups);
   std::string text = kCsvHeader;
   for (const auto& [name, check] : {std::pair{"prefill", &analysis.prefill}, {"decode", &analysis.decode}}) {
-    text += csv_phase(name, analysis.references, names, names, check->per_reference_matrices, check->matrix);
+    text += csv_phase(name, analysis.references, names, names, check->per_reference_matrices, check->matrix,
+                      [](auto&&...) { return BitCount(); });
   }
   return text;
 }

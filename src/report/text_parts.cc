@@ -95,7 +95,12 @@ std::string text_system(const Environment& environment) {
 std::string text_setups(const std::vector<Setup>& setups) {
   std::string text;
   for (const Setup& setup : setups) {
-    text += fmt::format("  {}: {} (quant={})\n", setup.name, setup.model, setup.quantization);
+    text +=
+        fmt::format("  {}: {} (quant={})\n", verifier_name(setup, setups), setup.model, setup.quantization);
+    std::string ran;
+    for (const auto& [key, value] : setup.ran)
+      ran += fmt::format("{} {}={}", ran.empty() ? "" : ",", key, value);
+    if (!ran.empty()) text += fmt::format("    ran:{}\n", ran);
   }
   return text;
 }

@@ -21,11 +21,14 @@ std::string text_pairs(const std::vector<SetupPair>& pairs);
 // "System: ...", "GPU: ..." for what the environment has.
 std::string text_system(const Environment& environment);
 
-// "  awq: Qwen/Qwen3-8B-AWQ (quant=awq)" for each setup.
+// "  awq: Qwen/Qwen3-8B-AWQ (quant=awq)" for each setup, and what ran where that is recorded.
 std::string text_setups(const std::vector<Setup>& setups);
 
 // The sections of one phase of a verification, from CROSS-HARDWARE ... to the summary table.
 std::string text_phase(const VerificationAnalysis& analysis, const PhaseAnalysis& phase,
                        const std::string& name);
+
+// EXACT REPRODUCTION; empty where nothing was counted.
+std::string text_reproduction(const VerificationAnalysis& analysis);
 
 }  // namespace assay

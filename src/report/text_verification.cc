@@ -52,22 +52,22 @@ std::string environment_section(const VerificationAnalysis& analysis) {
                             text_pairs(analysis.run.decode_equivalent_pairs));
 }
 
-std::string comparison_lines(const Comparison& comparison) {
+std::string comparison_lines(const Comparison& comparison, const std::vector<Setup>& setups) {
   const std::string sizes =
       comparison.prompt_tokens > 0
           ? fmt::format("Prompt: {}, Gen: {} → ", comparison.prompt_tokens, comparison.generated_tokens)
           : "";
   return fmt::format("    ref_{} ({}):      {}verified\n      Prefill: {:.2e}, Decode: {:.2e}\n",
-                     comparison.reference, comparison.claimed == comparison.verifier ? "diag" : "off", sizes,
+                     comparison.reference,
+                     comparison.claimed == setup_name(setups, comparison.verifier) ? "diag" : "off", sizes,
                      comparison.prefill.mean, comparison.decode.mean);
 }
 
 std::string verifier_section(const VerificationAnalysis& analysis, const std::string& verifier) {
   std::string text = text_heading("VERIFYING WITH: " + verifier);
   const auto& setups = analysis.run.setups;
-  const auto setup =
-      std::find_if(setups.begin(), setups.end(), [&](const Setup& s) { return s.name == verifier; });
-  if (setup != setups.end()) {
+  const Setup* setup = find_verifier(setups, verifier);
+  if (setup != nullptr) {
     text += fmt::format("Loading model: {}\n  Quantization: {}\n  Dtype: {}\n", setup->model,
                         setup->quantization, setup->dtype);
   }
@@ -75,7 +75,7 @@ std::string verifier_section(const VerificationAnalysis& analysis, const std::st
     text += fmt::format("\n  Claimed config: {}\n", claimed);
     for (const Comparison& comparison : analysis.run.comparisons) {
       if (comparison.claimed == claimed && comparison.verifier == verifier)
-        text += comparison_lines(comparison);
+        text += comparison_lines(comparison, setups);
     }
   }
   return text;
@@ -124,16 +124,25 @@ std::string verdict_section(const Verdict& verdict) {
   return text + fmt::format("\nOverall: {}\n", word(verdict.outcome));
 }
 
+// The seed's tables of one device.
+std::string tables(const VerificationAnalysis& analysis) {
+  std::string text =
+      text_phase(analysis, analysis.prefill, "PREFILL") + text_phase(analysis, analysis.decode, "DECODE");
+  text += text_heading("PREFILL vs DECODE COMPARISON");
+  return text + fmt::format("Prefill SNR (meaningful): {:.2f}×\nDecode SNR (meaningful):  {:.2f}×\n",
+                            analysis.prefill.snr_meaningful, analysis.decode.snr_meaningful);
+}
+
 }  // namespace
 
 std::string text_report(const VerificationAnalysis& analysis) {
   std::string text = head(analysis) + environment_section(analysis);
   for (const std::string& verifier : analysis.verifiers) text += verifier_section(analysis, verifier);
-  text += text_phase(analysis, analysis.prefill, "PREFILL") + text_phase(analysis, analysis.decode, "DECODE");
-  text += text_heading("PREFILL vs DECODE COMPARISON");
-  text += fmt::format("Prefill SNR (meaningful): {:.2f}×\nDecode SNR (meaningful):  {:.2f}×\n",
-                      analysis.prefill.snr_meaningful, analysis.decode.snr_meaningful);
-  return text + equality_section(analysis) + verdict_section(analysis.verdict);
+  if (analysis.devices.empty()) text += tables(analysis);
+  for (const VerificationAnalysis& device : analysis.devices) {
+    text += text_heading("VERIFIED ON DEVICE: " + device.device()) + tables(device);
+  }
+  return text + equality_section(analysis) + text_reproduction(analysis) + verdict_section(analysis.verdict);
 }
 
 }  // namespace assay

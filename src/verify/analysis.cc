@@ -81,7 +81,8 @@ Names ordered(const std::vector<Setup>& setups, const std::vector<Comparison>& c
   }
   Names names;
   for (const Setup& setup : setups) {
-    if (contains(present, setup.name)) names.push_back(setup.name);
+    const std::string name = verifier_name(setup, setups);
+    if (contains(present, name)) names.push_back(name);
   }
   for (const std::string& name : present) {
     if (!contains(names, name)) names.push_back(name);
@@ -127,6 +128,39 @@ Matrix bit_equal_share(const VerificationAnalysis& analysis, const Cells& cells,
   return share;
 }
 
+PhaseAnalysis tabulate(std::vector<Matrix> per_reference_matrices, std::size_t rows, std::size_t columns) {
+  require(!per_reference_matrices.empty(), "an analysis needs at least one reference");
+  PhaseAnalysis phase;
+  phase.matrix = mean_of(per_reference_matrices, rows, columns);
+  phase.per_reference_matrices = std::move(per_reference_matrices);
+  return phase;
+}
+
+// The devices of a verification that has setups of one name under several; else none.
+Names several_devices(const std::vector<Setup>& setups) {
+  Names devices;
+  bool several = false;
+  for (const Setup& setup : setups) {
+    if (!contains(devices, setup.device)) devices.push_back(setup.device);
+    several |= verifier_name(setup, setups) != setup.name;
+  }
+  return several ? devices : Names{};
+}
+
+// The part of a verification that ran under one device, with the setups' plain names.
+Verification under_device(const Verification& whole, const std::string& device) {
+  Verification part = whole;
+  std::erase_if(part.setups, [&](const Setup& setup) { return setup.device != device; });
+  part.comparisons.clear();
+  for (Comparison comparison : whole.comparisons) {
+    const Setup* setup = find_verifier(whole.setups, comparison.verifier);
+    if (setup == nullptr || setup->device != device) continue;
+    comparison.verifier = setup->name;
+    part.comparisons.push_back(std::move(comparison));
+  }
+  return part;
+}
+
 Result<Cells> index_comparisons(const VerificationAnalysis& analysis, const std::string& file) {
   Cells cells;
   for (const Comparison& c : analysis.run.comparisons) cells[{c.reference, c.claimed, c.verifier}] = &c;
@@ -147,10 +181,7 @@ Result<Cells> index_comparisons(const VerificationAnalysis& analysis, const std:
 PhaseAnalysis analyze_phase(const Names& claimed, const Names& verifiers,
                             std::vector<Matrix> per_reference_matrices,
                             const std::vector<SetupPair>& equivalent) {
-  require(!per_reference_matrices.empty(), "an analysis needs at least one reference");
-  PhaseAnalysis phase;
-  phase.matrix = mean_of(per_reference_matrices, claimed.size(), verifiers.size());
-  phase.per_reference_matrices = std::move(per_reference_matrices);
+  PhaseAnalysis phase = tabulate(std::move(per_reference_matrices), claimed.size(), verifiers.size());
   Mean baseline;
   Mean all;
   Mean meaningful;
@@ -179,7 +210,10 @@ PhaseAnalysis analyze_phase(const Names& claimed, const Names& verifiers,
   return phase;
 }
 
-Result<VerificationAnalysis> analyze_verification(const Verification& verification, const std::string& file) {
+namespace {
+
+// All but the verdict.
+Result<VerificationAnalysis> tables_of(const Verification& verification, const std::string& file) {
   VerificationAnalysis analysis;
   analysis.run = verification;
   analysis.run.reexecutions.clear();
@@ -194,21 +228,38 @@ Result<VerificationAnalysis> analyze_verification(const Verification& verificati
                             analysis.references.end());
   const auto cells = index_comparisons(analysis, file);
   if (!cells) return cells.error();
+  Names setups;
+  for (const std::string& name : analysis.verifiers) setups.push_back(setup_name(verification.setups, name));
   const bool baseline = std::any_of(analysis.claimed.begin(), analysis.claimed.end(),
-                                    [&](const auto& name) { return contains(analysis.verifiers, name); });
+                                    [&](const auto& name) { return contains(setups, name); });
   if (!baseline) {
     return Error{file, "comparisons", "a setup that is both claimed and verified under", "none: no baseline"};
   }
   analysis.environment = validate_environment(verification);
-  analysis.prefill =
-      analyze_phase(analysis.claimed, analysis.verifiers, matrices(analysis, *cells, &Comparison::prefill),
-                    verification.prefill_equivalent_pairs);
-  analysis.decode =
-      analyze_phase(analysis.claimed, analysis.verifiers, matrices(analysis, *cells, &Comparison::decode),
-                    verification.decode_equivalent_pairs);
+  const Names devices = several_devices(verification.setups);
+  const auto phase = [&](PhaseComparison Comparison::*member, const std::vector<SetupPair>& equivalent) {
+    auto distances = matrices(analysis, *cells, member);
+    if (!devices.empty()) return tabulate(std::move(distances), analysis.claimed.size(), setups.size());
+    return analyze_phase(analysis.claimed, analysis.verifiers, std::move(distances), equivalent);
+  };
+  analysis.prefill = phase(&Comparison::prefill, verification.prefill_equivalent_pairs);
+  analysis.decode = phase(&Comparison::decode, verification.decode_equivalent_pairs);
   analysis.prefill.bit_equal_share = bit_equal_share(analysis, *cells, &Comparison::prefill);
   analysis.decode.bit_equal_share = bit_equal_share(analysis, *cells, &Comparison::decode);
-  analysis.verdict = judge(analysis);
+  analysis.reproduction = count_reproduction(verification, analysis.claimed, analysis.verifiers);
+  for (const std::string& device : devices) {
+    auto part = tables_of(under_device(verification, device), file);
+    if (!part) return part.error();
+    analysis.devices.push_back(*std::move(part));
+  }
+  return analysis;
+}
+
+}  // namespace
+
+Result<VerificationAnalysis> analyze_verification(const Verification& verification, const std::string& file) {
+  auto analysis = tables_of(verification, file);
+  if (analysis) analysis->verdict = judge(*analysis);
   return analysis;
 }
 

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "record/record.h"
 #include "verify/environment.h"
+#include "verify/reproduction.h"
 #include "verify/sanity.h"
 #include "verify/snr.h"
 #include "verify/verdict.h"
@@ -42,12 +43,18 @@ struct PhaseAnalysis {
 struct VerificationAnalysis {
   Verification run;                    // without re-executions: metadata and comparisons
   std::vector<std::string> claimed;    // rows
-  std::vector<std::string> verifiers;  // columns
+  std::vector<std::string> verifiers;  // columns, as verifier_name says
   std::vector<Index> references;
   EnvironmentValidation environment;
+  // Under several devices these two hold matrices only: signal and noise are each device's own.
   PhaseAnalysis prefill;
   PhaseAnalysis decode;
+  Reproduction reproduction;
   Verdict verdict;
+  // Several devices: the analysis of each one's setups alone, which have their plain names there; no
+  // verdicts.
+  std::vector<VerificationAnalysis> devices;
+  const std::string& device() const { return run.setups.front().device; }  // of an element of `devices`
 };
 
 // Error (file names the verification): a missing comparison, or no setup that is both claim and verifier

@@ -179,6 +179,41 @@ TEST(Verdict, TheSameSetupOwesTheSameBits) {
   EXPECT_EQ(first_claim(verification).outcome, Outcome::inconclusive);
 }
 
+// A promise of bits is the verifier's to make; a pass of other rows, or run-to-run noise, breaks none.
+TEST(Verdict, OnlyPromisedBitsRefute) {
+  const auto outcome = [](const char* replay, const Environment& ran, const Environment& claimed_ran) {
+    Verification verification = compared();
+    verification.replay = replay;
+    std::erase_if(verification.comparisons,
+                  [](const Comparison& c) { return c.claimed != "awq" || c.verifier != "awq"; });
+    verification.comparisons[0].prefill = {.mean = 1e-7, .max = 1e-7, .positions = 2, .bit_equal = 1};
+    verification.setups[0].ran = ran;
+    verification.claimed_setups[0].ran = claimed_ran;
+    return first_claim(verification).outcome;
+  };
+  EXPECT_EQ(outcome("prefill", {}, {}), Outcome::refuted);
+  EXPECT_EQ(outcome("prefill", {{"rows_change_bits", "no"}}, {}), Outcome::refuted);
+  EXPECT_EQ(outcome("prefill", {{"rows_change_bits", "yes"}}, {}), Outcome::inconclusive);
+  EXPECT_EQ(outcome("decode", {{"rows_change_bits", "yes"}}, {}), Outcome::refuted);
+  EXPECT_EQ(outcome("decode", {{"deterministic", "no"}}, {}), Outcome::inconclusive);
+  EXPECT_EQ(outcome("decode", {{"deterministic", "yes"}}, {{"deterministic", "no"}}), Outcome::refuted);
+}
+
+TEST(Environment, ProfileKernelAndPrefillTokensAreCriticalWhereRecorded) {
+  Verification verification = sample_verification();
+  verification.setups[0].profile = "vllm-0.12";
+  verification.setups[0].kernel = "marlin_b";
+  verification.setups[0].prefill_tokens = 512;
+  verification.setups[0].ran = {{"isa", "avx2"}};
+  EXPECT_THAT(validate_environment(verification).mismatches,
+              ElementsAre(EnvironmentDifference{"awq.profile", "vllm-0.11", "vllm-0.12"},
+                          EnvironmentDifference{"awq.kernel", "", "marlin_b"},
+                          EnvironmentDifference{"awq.prefill_tokens", "8192", "512"}));
+  verification.claimed_setups[0].profile = "";
+  verification.claimed_setups[0].prefill_tokens = 0;
+  EXPECT_TRUE(validate_environment(verification).valid());
+}
+
 TEST(Environment, CriticalAndExpectedDifferences) {
   Verification verification = sample_verification();
   EXPECT_TRUE(validate_environment(verification).valid());

@@ -5,10 +5,14 @@
 namespace assay {
 namespace {
 
-const Setup* find(const std::vector<Setup>& setups, const std::string& name) {
-  const auto found =
-      std::find_if(setups.begin(), setups.end(), [&](const Setup& setup) { return setup.name == name; });
-  return found == setups.end() ? nullptr : &*found;
+// The setup of the claim's name, best under the claim's device.
+const Setup* find(const std::vector<Setup>& setups, const Setup& claim) {
+  const Setup* best = nullptr;
+  for (const Setup& setup : setups) {
+    if (setup.name != claim.name) continue;
+    if (best == nullptr || (setup.device == claim.device && best->device != claim.device)) best = &setup;
+  }
+  return best;
 }
 
 void compare_setups(const Setup& reference, const Setup& verifier, EnvironmentValidation& validation) {
@@ -19,6 +23,14 @@ void compare_setups(const Setup& reference, const Setup& verifier, EnvironmentVa
   differ("dtype", reference.dtype, verifier.dtype, validation.critical);
   if (!reference.weights_sha256.empty() && !verifier.weights_sha256.empty()) {
     differ("weights_sha256", reference.weights_sha256, verifier.weights_sha256, validation.critical);
+  }
+  if (!reference.profile.empty() && !verifier.profile.empty()) {
+    differ("profile", reference.profile, verifier.profile, validation.critical);
+    differ("kernel", reference.kernel, verifier.kernel, validation.critical);
+  }
+  if (reference.prefill_tokens > 0 && verifier.prefill_tokens > 0) {
+    differ("prefill_tokens", std::to_string(reference.prefill_tokens),
+           std::to_string(verifier.prefill_tokens), validation.critical);
   }
   differ("device", reference.device, verifier.device, validation.expected);
 }
@@ -35,7 +47,7 @@ EnvironmentValidation validate_environment(const Verification& verification) {
   for (const std::string_view key : kCriticalKeys) list(key, validation.critical);
   for (const std::string_view key : kExpectedDifferences) list(key, validation.expected);
   for (const Setup& reference : verification.claimed_setups) {
-    const Setup* verifier = find(verification.setups, reference.name);
+    const Setup* verifier = find(verification.setups, reference);
     if (verifier != nullptr) compare_setups(reference, *verifier, validation);
   }
   std::copy_if(validation.critical.begin(), validation.critical.end(),

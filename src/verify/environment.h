@@ -31,8 +31,10 @@ struct EnvironmentValidation {
   bool valid() const { return mismatches.empty(); }
 };
 
-// Setups of one name must agree in quantization, dtype and (where both recorded it) weights_sha256; those
-// that do not are critical too, with a key like "awq.dtype". A device that differs is an expected difference.
+// Setups of one name must agree in quantization, dtype and (where both recorded them) weights_sha256,
+// profile, kernel and prefill_tokens; those that do not are critical too, with a key like "awq.dtype". A
+// device that differs is an expected difference. Of several verifier setups of one name, the one under the
+// claimed device counts, else the first.
 EnvironmentValidation validate_environment(const Verification& verification);
 
 }  // namespace assay

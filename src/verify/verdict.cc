@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
+#include <tuple>
 
 #include "verify/analysis.h"
 
@@ -35,32 +37,106 @@ bool equivalent(const VerificationAnalysis& analysis, const std::string& a, cons
   return holds(analysis.run.prefill_equivalent_pairs) && holds(analysis.run.decode_equivalent_pairs);
 }
 
-const Setup* find(const std::vector<Setup>& setups, const std::string& name) {
+// The claim's record of its setup; null where the file has none.
+const Setup* claimed_setup(const VerificationAnalysis& analysis, const std::string& name) {
+  const auto& setups = analysis.run.claimed_setups;
   const auto found =
       std::find_if(setups.begin(), setups.end(), [&](const Setup& s) { return s.name == name; });
   return found == setups.end() ? nullptr : &*found;
 }
 
-// Whether claim and verifier ran the same arithmetic of our own engine, so that the bits must agree. The name
-// of a GPU in an imported record is no such promise.
-bool same_arithmetic(const VerificationAnalysis& analysis, const std::string& name) {
-  const Setup* claim = find(analysis.run.claimed_setups, name);
-  const Setup* verifier = find(analysis.run.setups, name);
-  if (claim == nullptr || verifier == nullptr || !analysis.environment.valid()) return false;
-  if (lookup(analysis.run.environment, "assay_version").empty()) return false;
-  if (claim->device != verifier->device) return false;
-  const bool hashed = !claim->weights_sha256.empty() && !verifier->weights_sha256.empty();
-  return hashed ||
-         claim->model == verifier->model;  // the quantization and dtype are in the environment check
+// Whether the verifier gives its own bits again whenever it replays a record of its own. It says so itself
+// (Setup::ran); what the record says of this is the prover's word. Missing words are from before there were
+// such devices.
+bool bits_are_promised(const VerificationAnalysis& analysis, const Setup& verifier) {
+  if (lookup(verifier.ran, "deterministic") == "no") return false;
+  return analysis.run.replay == "decode" || lookup(verifier.ran, "rows_change_bits") != "yes";
 }
 
-// Whether arithmetic that must agree does not. A GPU's own arithmetic may differ from run to run, which only
-// its noise floor can tell; a name of a GPU is therefore not a promise of bits.
-bool bits_refute(const VerificationAnalysis& analysis, const Evidence& evidence, std::size_t own) {
-  const std::string& name = analysis.verifiers[own];
-  if (analysis.prefill.bit_equal_share.empty() || !same_arithmetic(analysis, name)) return false;
+// Whether claim and verifier ran the same arithmetic of our own engine, so that the bits must agree. The name
+// of a GPU in an imported record is no such promise.
+bool same_arithmetic(const VerificationAnalysis& analysis, const std::string& claimed,
+                     const Setup& verifier) {
+  const Setup* claim = claimed_setup(analysis, claimed);
+  if (claim == nullptr || !analysis.environment.valid()) return false;
+  if (lookup(analysis.run.environment, "assay_version").empty()) return false;
+  if (claim->device != verifier.device) return false;
+  const bool hashed = !claim->weights_sha256.empty() && !verifier.weights_sha256.empty();
+  return hashed || claim->model == verifier.model;  // the other words of a setup are in the environment check
+}
+
+// Whether arithmetic that must agree does not.
+bool bits_refute(const VerificationAnalysis& analysis, const Evidence& evidence, const std::string& claimed,
+                 std::size_t own) {
+  const Setup* verifier = find_verifier(analysis.run.setups, analysis.verifiers[own]);
+  if (verifier == nullptr || analysis.prefill.bit_equal_share.empty()) return false;
+  if (!same_arithmetic(analysis, claimed, *verifier) || !bits_are_promised(analysis, *verifier)) return false;
   if (std::isfinite(evidence.prefill(own)) && evidence.prefill(own) > 0) return true;
   return analysis.run.replay == "decode" && std::isfinite(evidence.decode(own)) && evidence.decode(own) > 0;
+}
+
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// The column of the claimed setup. Under several devices that of the claimed device, or if that was not run,
+// the one that speaks most for the claim: one that reproduces it, else the nearest. None: the setup was not
+// run.
+std::optional<std::size_t> own_column(const VerificationAnalysis& analysis, const Evidence& evidence,
+                                      const std::string& claimed,
+                                      const std::vector<std::string>& reproduced_by) {
+  const Setup* claim = claimed_setup(analysis, claimed);
+  const auto rank = [&](std::size_t column) {
+    const Setup* setup = find_verifier(analysis.run.setups, analysis.verifiers[column]);
+    const bool device = claim != nullptr && setup != nullptr && setup->device == claim->device;
+    const bool reproduces = contains(reproduced_by, analysis.verifiers[column]);
+    return std::tuple(!device, !reproduces, evidence.prefill(column), evidence.decode(column));
+  };
+  std::optional<std::size_t> best;
+  for (std::size_t column = 0; column < analysis.verifiers.size(); ++column) {
+    if (setup_name(analysis.run.setups, analysis.verifiers[column]) != claimed) continue;
+    if (!best || rank(column) < rank(*best)) best = column;
+  }
+  return best;
+}
+
+// What the exact tier decides; nothing where it is silent. `own` is the claimed setup's name as a verifier.
+std::optional<ClaimVerdict> judge_exactly(const VerificationAnalysis& analysis, const std::string& own,
+                                          const std::vector<std::string>& reproduced_by,
+                                          ClaimVerdict verdict) {
+  if (reproduced_by.empty()) return std::nullopt;
+  verdict.candidates = reproduced_by;
+  if (!contains(reproduced_by, own)) {
+    const Setup* setup = find_verifier(analysis.run.setups, own);
+    const std::string others = fmt::format("{}", fmt::join(reproduced_by, ", "));
+    if (setup != nullptr && !bits_are_promised(analysis, *setup)) {
+      verdict.outcome = Outcome::inconclusive;
+      const bool noisy = lookup(setup->ran, "deterministic") == "no";
+      verdict.reason =
+          fmt::format("reproduced bit for bit by {}; the claimed setup {}", others,
+                      noisy ? "is not deterministic" : "gives its bits only under --replay decode");
+    } else {
+      verdict.outcome = Outcome::refuted;
+      verdict.reason = fmt::format("reproduced bit for bit by {}, not by the claimed setup", others);
+    }
+    return verdict;
+  }
+  const std::size_t differing = analysis.verifiers.size() - reproduced_by.size();
+  if (differing == 0) return std::nullopt;
+  const std::string name = verdict.claimed;
+  const auto rival = std::find_if(reproduced_by.begin(), reproduced_by.end(), [&](const std::string& other) {
+    const std::string setup = setup_name(analysis.run.setups, other);
+    return setup != name && !equivalent(analysis, setup, name);
+  });
+  if (rival != reproduced_by.end()) return std::nullopt;
+  verdict.outcome = Outcome::consistent;
+  const Setup* claim = claimed_setup(analysis, name);
+  const Setup* setup = find_verifier(analysis.run.setups, own);
+  const bool other_device = claim != nullptr && setup != nullptr && claim->device != setup->device;
+  verdict.reason =
+      fmt::format("reproduced bit for bit by the claimed setup{}, not by {} other{}",
+                  other_device ? " on " + setup->device : "", differing, differing == 1 ? "" : "s");
+  return verdict;
 }
 
 ClaimVerdict judge_claim(const VerificationAnalysis& analysis, std::size_t row) {
@@ -73,24 +149,24 @@ ClaimVerdict judge_claim(const VerificationAnalysis& analysis, std::size_t row) 
     for (std::size_t b = 0; b < verifiers.size(); ++b) beaten |= a != b && evidence.decisively_nearer(b, a);
     if (!beaten) verdict.candidates.push_back(verifiers[a]);
   }
-  const auto at = std::find(verifiers.begin(), verifiers.end(), verdict.claimed);
-  if (at == verifiers.end()) {
+  const auto& reproduced_by = reproducers(analysis.reproduction, verdict.claimed);
+  const auto own = own_column(analysis, evidence, verdict.claimed, reproduced_by);
+  if (!own) {
     verdict.reason = "the claimed setup was not run by the verifier";
     return verdict;
   }
-  const auto own = static_cast<std::size_t>(at - verifiers.begin());
+  if (auto exactly = judge_exactly(analysis, verifiers[*own], reproduced_by, verdict)) return *exactly;
   const auto& candidates = verdict.candidates;
-  const bool exact = evidence.prefill(own) == 0 && evidence.decode(own) == 0;
-  const auto rival = std::find_if(candidates.begin(), candidates.end(), [&](const std::string& name) {
+  const bool exact = evidence.prefill(*own) == 0 && evidence.decode(*own) == 0;
+  const auto rival = std::find_if(candidates.begin(), candidates.end(), [&](const std::string& verifier) {
+    const std::string name = setup_name(analysis.run.setups, verifier);
     return name != verdict.claimed && !equivalent(analysis, name, verdict.claimed);
   });
-  if (bits_refute(analysis, evidence, own)) {
+  if (bits_refute(analysis, evidence, verdict.claimed, *own)) {
     verdict.outcome = Outcome::refuted;
-    verdict.candidates.erase(
-        std::remove(verdict.candidates.begin(), verdict.candidates.end(), verdict.claimed),
-        verdict.candidates.end());
+    std::erase(verdict.candidates, verifiers[*own]);
     verdict.reason = "the same setup was run again and its log-probabilities differ";
-  } else if (std::find(candidates.begin(), candidates.end(), verdict.claimed) == candidates.end()) {
+  } else if (!contains(candidates, verifiers[*own])) {
     verdict.outcome = Outcome::refuted;
     verdict.reason = fmt::format("another setup is more than {} times nearer", kDecisiveRatio);
   } else if (rival != candidates.end()) {

@@ -15,7 +15,7 @@ const char* word(Outcome outcome);  // "consistent", ...
 struct ClaimVerdict {
   std::string claimed;
   Outcome outcome = Outcome::inconclusive;
-  std::vector<std::string> candidates;  // verifier setups that the evidence leaves: the confidence set
+  std::vector<std::string> candidates;  // verifiers that the evidence leaves: the confidence set
   std::string reason;                   // one line
 };
 
@@ -32,15 +32,19 @@ struct VerificationAnalysis;
 
 // A verifier setup stays a candidate unless another one is kDecisiveRatio times nearer to the claim in either
 // phase (next to distance 0, any other is infinitely farther; an infinite distance, nothing to compare,
-// counts neither way). A claim is
-//   refuted       if its own setup is no candidate, or if claim and verifier ran the very same setup in the
-//   same
-//                 critical environment and their prefill bits (under `--replay decode` decode bits too)
-//                 differ;
-//   consistent    if its own setup is a candidate, each other candidate is equivalent to it in the record,
-//   and
-//                 either its bits are equal or a rival setup was there to be farther away;
+// counts neither way). Equal bits decide first (verify/reproduction.h), then distances. A claim is
+//   refuted       if other setups reproduce it bit for bit and its own does not; if its own setup is no
+//                 candidate; or if claim and verifier ran the very same setup in the same critical
+//                 environment and their prefill bits (under `--replay decode` decode bits too) differ;
+//   consistent    if its own setup reproduces it bit for bit and another does not, or if its own setup is a
+//                 candidate and either its bits are equal or a rival setup was there to be farther away; any
+//                 other setup that reproduces it, any other candidate, must be equivalent to it in the
+//                 record;
 //   inconclusive  otherwise.
+// A setup is held to its bits only where they are promised: not if it is not deterministic, nor under
+// `--replay prefill` if its bits depend on the rows of a pass (both as the verifier's Setup::ran says).
+// Under several devices the claim's own setup is the one under the record's device. If that device was not
+// run, it is the column of the claimed setup that speaks most for the claim.
 Verdict judge(const VerificationAnalysis& analysis);
 
 }  // namespace assay
