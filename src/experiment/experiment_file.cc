@@ -13,12 +13,14 @@ namespace fs = std::filesystem;
 constexpr Index kLargestCount = Index{1} << 30;
 constexpr const char* kHostDevice = "ieee";
 
-constexpr std::array<std::string_view, 5> kFileKeys = {"prompts", "generate", "device", "dtype", "setups"};
+constexpr std::array<std::string_view, 7> kFileKeys = {"prompts", "generate",       "device", "dtype",
+                                                       "profile", "prefill_tokens", "setups"};
 constexpr std::array<std::string_view, 6> kPromptKeys = {"documents", "tokens", "references",
                                                          "system",    "prefix", "question"};
 constexpr std::array<std::string_view, 5> kGenerateKeys = {"max_new_tokens", "top_k", "positions", "runs",
                                                            "ignore_eos"};
-constexpr std::array<std::string_view, 4> kSetupKeys = {"model", "quantization", "dtype", "device"};
+constexpr std::array<std::string_view, 7> kSetupKeys = {"model",   "quantization",   "dtype", "device",
+                                                        "profile", "prefill_tokens", "kernel"};
 
 PromptSettings read_prompts(YamlSection& section, const fs::path& folder) {
   PromptSettings prompts;
@@ -83,6 +85,8 @@ Result<void> read_setups(YamlSection& top, const std::optional<std::string>& dev
   const std::string file = experiment.file.string();
   const std::string file_dtype = top.text("dtype", "float16");
   const std::string file_device = top.text("device", kHostDevice);
+  const std::string file_profile = top.text("profile", kDefaultProfile);
+  const Index file_prefill = top.integer("prefill_tokens", 1, kLargestCount, kDefaultPrefillTokens);
   YamlSection list(top.node("setups"), file, "setups", {});
   for (const std::string& name : list.keys()) {
     YamlSection section(list.node(name), file, list.name_of(name), kSetupKeys);
@@ -95,6 +99,9 @@ Result<void> read_setups(YamlSection& top, const std::optional<std::string>& dev
     setup.quantization = section.text("quantization");
     setup.dtype = section.text("dtype", file_dtype);
     setup.device = device.value_or(section.text("device", file_device));
+    setup.profile = section.text("profile", file_profile);
+    setup.kernel = section.text("kernel", "");
+    setup.prefill_tokens = section.integer("prefill_tokens", 1, kLargestCount, file_prefill);
     if (section.error()) return *section.error();
     experiment.setups.push_back(setup);
   }

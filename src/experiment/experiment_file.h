@@ -15,8 +15,15 @@
 //     ignore_eos: false                    # default false
 //   device: a100                           # default: ieee, what this host computes; --device overrides
 //   dtype: float16                         # default float16
+//   profile: vllm-0.11                     # default; which engine's choices of kernels, vllm-0.12 is another
+//   prefill_tokens: 8192                   # default; most tokens in one pass (vLLM's max_num_batched_tokens)
 //   setups:
-//     awq: {model: models/tiny-qwen3-awq, quantization: awq}   # dtype and device here override the above
+//     awq: {model: models/tiny-qwen3-awq, quantization: awq}
+//     other: {model: ..., quantization: gptq_marlin, kernel: marlin_b}
+//
+// A setup may have its own device, dtype, profile and prefill_tokens in place of the above, and a kernel in
+// place of the one that profile, quantization and device choose, as "split_k(2)". Which devices, profiles and
+// kernels there are, the engine knows; its error names file and key.
 //
 // What fixes the run stands in its manifest, defaults too; the prompts themselves stand there as token ids.
 #pragma once

@@ -73,6 +73,28 @@ TEST_F(ExperimentFile, TheCommandLinesDeviceOverridesEveryDevice) {
   EXPECT_EQ(experiment->setups[1].device, "a100");
 }
 
+TEST_F(ExperimentFile, ASetupsWordOverridesTheFiles) {
+  const auto plain = read(kGood);
+  ASSERT_TRUE(plain);
+  EXPECT_EQ(plain->setups[0].profile, "vllm-0.11");
+  EXPECT_EQ(plain->setups[0].kernel, "");
+  EXPECT_EQ(plain->setups[0].prefill_tokens, 8192);
+  std::string text = "profile: vllm-0.12\nprefill_tokens: 2048\n" + std::string(kGood);
+  const std::string own = ", profile: other, prefill_tokens: 16, kernel: split_k(2)}";
+  text.replace(text.rfind('}'), 1, own);
+  const auto experiment = read(text);
+  ASSERT_TRUE(experiment) << experiment.error().message();
+  EXPECT_EQ(experiment->setups[0].profile, "vllm-0.12");
+  EXPECT_EQ(experiment->setups[0].prefill_tokens, 2048);
+  EXPECT_EQ(experiment->setups[1].profile, "other");
+  EXPECT_EQ(experiment->setups[1].prefill_tokens, 16);
+  EXPECT_EQ(experiment->setups[1].kernel, "split_k(2)");
+  EXPECT_THAT(complaint("generate:", "prefill_tokens: 0\ngenerate:"),
+              HasSubstr("e.yaml:6: prefill_tokens: "));
+  EXPECT_THAT(complaint("device: exact", "prefill_tokens: 1k"), HasSubstr("setups.two.prefill_tokens"));
+  EXPECT_THAT(complaint("generate:", "kernel: x\ngenerate:"), HasSubstr("e.yaml:6: kernel: "));
+}
+
 TEST_F(ExperimentFile, PositionsAreAllOrLastN) {
   EXPECT_THAT(complaint("4}", "4, positions: last0}"), HasSubstr("lastN"));
   EXPECT_THAT(complaint("4}", "4, positions: last3x}"), HasSubstr("generate.positions"));

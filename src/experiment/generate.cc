@@ -50,10 +50,13 @@ Json plan_as_json(const GeneratePlan& plan) {
           {"prompts_sha256", sha256_hex(Json(plan.prompts).dump())}};
 }
 
-Result<void> check_engines(const GeneratePlan& plan, EngineSlot& slot) {
-  for (const Setup& setup : plan.setups) {
+// `setups` are the plan's; fills their `ran`.
+Result<void> check_engines(const GeneratePlan& plan, EngineSlot& slot, std::vector<Setup>& setups) {
+  for (std::size_t i = 0; i < plan.setups.size(); ++i) {
+    const Setup& setup = plan.setups[i];
     const auto engine = slot.get(setup);
     if (!engine) return engine.error();
+    setups[i].ran = (*engine)->describe();
     if (plan.tokenizer_vocabulary > (*engine)->vocabulary_size()) {
       return Error{setup.model, "vocab_size",
                    fmt::format("at least {}, the tokenizer's vocabulary", plan.tokenizer_vocabulary),
@@ -104,10 +107,10 @@ Result<Generation> read_unit(const GeneratePlan& plan, const Unit& unit, const P
 }
 
 // `all` holds a generation for each unit.
-Result<Record> assemble(const GeneratePlan& plan, const std::vector<Unit>& units,
+Result<Record> assemble(const GeneratePlan& plan, std::vector<Setup> setups, const std::vector<Unit>& units,
                         std::vector<Generation> all) {
   Record record;
-  record.setups = plan.setups;
+  record.setups = std::move(setups);
   record.settings = {.max_new_tokens = plan.generate.max_new_tokens,
                      .prompt_tokens = plan.prompt_tokens,
                      .references = static_cast<Index>(plan.prompts.size()),
@@ -188,7 +191,9 @@ Result<std::optional<RecordAnalysis>> run_generate(const GeneratePlan& plan,
   auto progress = Progress::open(folder, plan_as_json(plan), stamp_as_json(plan.timestamp, plan.environment));
   if (!progress) return progress.error();
   EngineSlot slot(hooks, plan.file);
-  if (auto checked = check_engines(plan, slot); !checked) return checked.error();
+  std::vector<Setup> setups = plan.setups;
+  if (auto checked = check_engines(plan, slot, setups); !checked) return checked.error();
+  if (auto settled = settle_ran(setups, *progress); !settled) return settled.error();
   const std::vector<Unit> units = units_of(plan);
   std::vector<Generation> all;
   for (std::size_t i = 0; i < units.size(); ++i) {
@@ -210,7 +215,7 @@ Result<std::optional<RecordAnalysis>> run_generate(const GeneratePlan& plan,
                           generation->prompt_ids.size(), generation->generated_ids.size()));
     all.push_back(*std::move(generation));
   }
-  auto record = assemble(plan, units, std::move(all));
+  auto record = assemble(plan, std::move(setups), units, std::move(all));
   if (!record) return record.error();
   auto analysis = write_run(folder, *record, *progress);
   if (!analysis) return analysis.error();

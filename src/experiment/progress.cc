@@ -81,6 +81,11 @@ std::string Progress::place(std::size_t line) const {
   return file_.string() + ":" + std::to_string(line + 2);
 }
 
+const Json& Progress::keep(const std::string& key, const Json& value) {
+  if (!started_) stamp_[key] = value;
+  return stamp_[key];
+}
+
 Result<void> Progress::append(const std::string& line) {
   if (started_) {
     if (auto appended = append_line(file_, line); !appended) return appended;

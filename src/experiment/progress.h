@@ -20,7 +20,12 @@ class Progress {
 
   const Json& stamp() const { return stamp_; }
   const std::vector<std::string>& lines() const { return lines_; }
+  std::string file() const { return file_.string(); }
   std::string place(std::size_t line) const;  // "run/progress.jsonl:2" for lines()[0]
+
+  // Puts a value into the stamp that is only known once engines are open, before the first append; returns
+  // the stamp's value, which of a resumed run is that of its first start.
+  const Json& keep(const std::string& key, const Json& value);
 
   // On an error the file is as it was, and a folder made for the first line is gone again.
   Result<void> append(const std::string& line);

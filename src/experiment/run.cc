@@ -5,11 +5,34 @@
 #include <ctime>
 
 #include "checkpoint/model_files.h"
+#include "experiment/progress.h"
 
 namespace assay {
+namespace {
+
+Json values_as_json(const Environment& environment) {
+  Json values = Json::object();
+  for (const auto& [key, value] : environment) values[key] = value;
+  return values;
+}
+
+Result<Environment> values_of(const Json& object, const std::string& file, const std::string& name) {
+  if (!object.is_object() || !object.contains(name) || !object[name].is_object()) {
+    return Error{file, "stamp." + name, "an object", "something else"};
+  }
+  Environment environment;
+  for (const auto& [key, ignored] : object[name].items()) {
+    auto value = json_get<std::string>(object[name], file, key);
+    if (!value) return value.error();
+    environment.emplace_back(key, *value);
+  }
+  return environment;
+}
+
+}  // namespace
 
 Result<Engine*> EngineSlot::get(const Setup& setup) {
-  if (engine_ && name_ == setup.name) return engine_.get();
+  if (engine_ && setup_ == setup) return engine_.get();
   engine_.reset();  // before the next one is opened: the memory of one model at a time
   auto opened = hooks_.open(setup);
   if (!opened) {
@@ -21,7 +44,7 @@ Result<Engine*> EngineSlot::get(const Setup& setup) {
     return error;
   }
   engine_ = std::move(*opened);
-  name_ = setup.name;
+  setup_ = setup;
   return engine_.get();
 }
 
@@ -51,6 +74,29 @@ Result<void> check_tokens(const Engine& engine, const std::vector<TokenId>& toke
   return {};
 }
 
+Result<void> settle_ran(std::vector<Setup>& setups, Progress& progress) {
+  Json now = Json::object();
+  for (const Setup& setup : setups) now[verifier_name(setup, setups)] = values_as_json(setup.ran);
+  const Json first = progress.keep("ran", now);
+  const auto shown = [](const std::string& value) { return value.empty() ? "nothing" : value; };
+  for (Setup& setup : setups) {
+    const std::string name = verifier_name(setup, setups);
+    auto before = values_of(first, progress.file(), name);
+    if (!before) return before.error();
+    for (const auto* values : {&*before, &setup.ran}) {
+      for (const auto& [key, ignored] : *values) {
+        const std::string expected = lookup(*before, key);
+        const std::string found = lookup(setup.ran, key);
+        if (key == "isa" || expected == found) continue;
+        return Error{progress.file(), fmt::format("ran/{}/{}", name, key),
+                     shown(expected) + ", as the interrupted run has it", shown(found)};
+      }
+    }
+    setup.ran = *std::move(before);
+  }
+  return {};
+}
+
 std::string utc_now() {
   const std::time_t now = std::time(nullptr);
   std::tm fields = {};
@@ -63,19 +109,16 @@ std::string utc_now() {
 Json setups_as_json(const std::vector<Setup>& setups) {
   Json all = Json::object();
   for (const Setup& setup : setups) {
-    all[setup.name] = {{"model", setup.model},
-                       {"quantization", setup.quantization},
-                       {"dtype", setup.dtype},
-                       {"device", setup.device},
-                       {"weights_sha256", setup.weights_sha256}};
+    all[verifier_name(setup, setups)] = {
+        {"model", setup.model},   {"quantization", setup.quantization},     {"dtype", setup.dtype},
+        {"device", setup.device}, {"weights_sha256", setup.weights_sha256}, {"profile", setup.profile},
+        {"kernel", setup.kernel}, {"prefill_tokens", setup.prefill_tokens}};
   }
   return all;
 }
 
 Json stamp_as_json(const std::string& timestamp, const Environment& environment) {
-  Json values = Json::object();
-  for (const auto& [key, value] : environment) values[key] = value;
-  return {{"timestamp", timestamp}, {"environment", std::move(values)}};
+  return {{"timestamp", timestamp}, {"environment", values_as_json(environment)}};
 }
 
 Result<std::string> timestamp_of(const Json& stamp, const std::string& file) {
@@ -83,16 +126,7 @@ Result<std::string> timestamp_of(const Json& stamp, const std::string& file) {
 }
 
 Result<Environment> environment_of(const Json& stamp, const std::string& file) {
-  if (!stamp.is_object() || !stamp.contains("environment") || !stamp["environment"].is_object()) {
-    return Error{file, "stamp.environment", "an object", "something else"};
-  }
-  Environment environment;
-  for (const auto& [key, ignored] : stamp["environment"].items()) {
-    auto value = json_get<std::string>(stamp["environment"], file, key);
-    if (!value) return value.error();
-    environment.emplace_back(key, *value);
-  }
-  return environment;
+  return values_of(stamp, file, "environment");
 }
 
 }  // namespace assay

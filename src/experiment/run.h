@@ -21,6 +21,8 @@ struct RunHooks {
   std::function<void(const std::string&)> log = [](auto&) {};  // a line, after each unit
 };
 
+class Progress;
+
 // The engine of the setup last asked for; at most one is open.
 class EngineSlot {
  public:
@@ -33,7 +35,7 @@ class EngineSlot {
  private:
   const RunHooks& hooks_;
   std::string file_;
-  std::string name_;
+  Setup setup_;
   std::unique_ptr<Engine> engine_;
 };
 
@@ -47,7 +49,11 @@ Result<void> check_tokens(const Engine& engine, const std::vector<TokenId>& toke
 
 std::string utc_now();  // "2026-01-02T03:04:05Z"
 
-// Parts of plans and stamps (experiment/progress.h).
+// Settles Setup::ran, as the engines just opened describe themselves: a run keeps what its first start
+// recorded. Error: the engine of a resumed run differs from that in more than its isa, which changes no bit.
+Result<void> settle_ran(std::vector<Setup>& setups, Progress& progress);
+
+// Parts of plans and stamps (experiment/progress.h). Setups are named as verifier_name does.
 Json setups_as_json(const std::vector<Setup>& setups);
 Json stamp_as_json(const std::string& timestamp, const Environment& environment);
 Result<std::string> timestamp_of(const Json& stamp, const std::string& file);

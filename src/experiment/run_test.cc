@@ -22,10 +22,12 @@ constexpr Index kVocabulary = 50;
 // says.
 class HashEngine : public Engine {
  public:
-  explicit HashEngine(std::uint64_t seed) : seed_(seed) {}
+  HashEngine(std::uint64_t seed, std::string device, std::string isa)
+      : seed_(seed), device_(std::move(device)), isa_(std::move(isa)) {}
 
   Index vocabulary_size() const override { return kVocabulary; }
   Index context_length() const override { return 64; }
+  Environment describe() const override { return {{"device", device_}, {"isa", isa_}}; }
   void forget() override {}
   Environment describe() const override { return {}; }
   Index tokens_computed() const override { return 0; }
@@ -80,13 +82,17 @@ class HashEngine : public Engine {
   }
 
   std::uint64_t seed_;
+  std::string device_;
+  std::string isa_;
 };
 
-RunHooks hash_hooks() {
+// Another device gives other bits.
+RunHooks hash_hooks(const std::string& isa = "avx2") {
   RunHooks hooks;
-  hooks.open = [](const Setup& setup) -> Result<std::unique_ptr<Engine>> {
+  hooks.open = [isa](const Setup& setup) -> Result<std::unique_ptr<Engine>> {
     if (setup.quantization == "broken") return Error{"model", "w", "numbers", "nan"};
-    return std::unique_ptr<Engine>(std::make_unique<HashEngine>(setup.quantization.size()));
+    return std::unique_ptr<Engine>(std::make_unique<HashEngine>(
+        setup.quantization.size() + (setup.device == "other" ? 1000 : 0), setup.device, isa));
   };
   return hooks;
 }
@@ -217,7 +223,50 @@ TEST_F(Run, AnotherPlanDoesNotResume) {
   EXPECT_THAT(refusal([](auto& plan) { plan.setups[1].weights_sha256 = "01"; }),
               HasSubstr("setups/b/weights_sha256"));
   EXPECT_THAT(refusal([](auto& plan) { plan.setups.pop_back(); }), HasSubstr("setups/b"));
+  EXPECT_THAT(refusal([](auto& plan) { plan.setups[0].profile = "vllm-0.12"; }),
+              HasSubstr("setups/a/profile: expected \"vllm-0.11\""));
+  EXPECT_THAT(refusal([](auto& plan) { plan.setups[0].kernel = "marlin_b"; }), HasSubstr("setups/a/kernel"));
+  EXPECT_THAT(refusal([](auto& plan) { plan.setups[0].prefill_tokens = 64; }), HasSubstr("prefill_tokens"));
   EXPECT_EQ(contents(folder_ / "run"), before);
+}
+
+TEST_F(Run, TheRecordSaysWhatRanAtTheFirstStart) {
+  ASSERT_FALSE(run_generate(small_plan(), folder_ / "run", stopping_after(2))->has_value());
+  const auto resume = [&](const RunHooks& hooks) {
+    return run_generate(small_plan(), folder_ / "run", hooks);
+  };
+  RunHooks changed = hash_hooks();
+  changed.open = [](const assay::Setup&) -> Result<std::unique_ptr<Engine>> {
+    return std::unique_ptr<Engine>(std::make_unique<HashEngine>(3, "another kernel", "avx2"));
+  };
+  EXPECT_THAT(resume(changed).error().message(),
+              HasSubstr("ran/a/device: expected ieee, as the interrupted run has it, found another kernel"));
+  ASSERT_TRUE(resume(hash_hooks("avx512"))->has_value());  // an instruction set changes no bit
+  const Record record = *read_generation(folder_ / "run");
+  for (const assay::Setup& setup : record.setups) {
+    EXPECT_EQ(setup.ran, (Environment{{"device", "ieee"}, {"isa", "avx2"}}));
+  }
+}
+
+TEST_F(Run, SeveralDevicesAreVerifiedUnderNamesOfTheirOwn) {
+  ASSERT_TRUE(run_generate(small_plan(), folder_ / "run", hash_hooks()));
+  VerifyPlan plan = verify_plan(folder_ / "run");
+  for (const assay::Setup& setup : small_plan().setups) {
+    plan.setups.push_back(setup);
+    plan.setups.back().device = "other";
+  }
+  ASSERT_FALSE(
+      run_verify(plan, folder_ / "verified", stopping_after(11))->has_value());  // in the second device
+  const auto verified = run_verify(plan, folder_ / "verified", hash_hooks());
+  ASSERT_TRUE(verified) << verified.error().message();
+  EXPECT_THAT((*verified)->verifiers, testing::ElementsAre("a@ieee", "b@ieee", "a@other", "b@other"));
+  EXPECT_THAT((*verified)->reproduction.claims[0].reproduced_by, testing::ElementsAre("a@ieee"));
+  EXPECT_THAT((*verified)->reproduction.claims[1].reproduced_by, testing::ElementsAre("b@ieee"));
+  EXPECT_EQ((*verified)->verdict.outcome, Outcome::consistent);
+  const Verification run = *read_verification(folder_ / "verified");
+  EXPECT_EQ(run.setups[2].name, "a");
+  EXPECT_EQ(run.setups[2].ran[0].second, "other");
+  EXPECT_EQ(run.comparisons.size(), 16U);
 }
 
 TEST_F(Run, ACompleteRunIsNotOverwritten) {

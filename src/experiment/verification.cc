@@ -55,10 +55,12 @@ std::vector<TokenId> tokens_of(const Generation& claim) {
   return tokens;
 }
 
-Result<void> check_engines(const VerifyPlan& plan, EngineSlot& slot) {
-  for (const Setup& setup : plan.setups) {
-    const auto engine = slot.get(setup);
+// `setups` are the plan's; fills their `ran`.
+Result<void> check_engines(const VerifyPlan& plan, EngineSlot& slot, std::vector<Setup>& setups) {
+  for (std::size_t i = 0; i < plan.setups.size(); ++i) {
+    const auto engine = slot.get(plan.setups[i]);
     if (!engine) return engine.error();
+    setups[i].ran = (*engine)->describe();
     for (const Generation& claim : plan.record.generations) {
       const std::string key = fmt::format("{}/ref_{}", claim.setup, claim.reference);
       std::vector<TokenId> asked;
@@ -93,7 +95,7 @@ Result<Reexecution> reexecute(const VerifyPlan& plan, const Unit& unit, Engine& 
   auto scores = engine.score(request);
   if (!scores) return scores.error();
   Reexecution run{.claimed = claim.setup,
-                  .verifier = plan.setups[unit.verifier].name,
+                  .verifier = verifier_name(plan.setups[unit.verifier], plan.setups),
                   .reference = claim.reference,
                   .prefill = {},
                   .decode = {}};
@@ -109,7 +111,7 @@ Result<Reexecution> read_unit(const VerifyPlan& plan, const Unit& unit, const Pr
   auto run = reexecution_from_line(progress.lines()[index], place);
   if (!run) return run.error();
   const Generation& claim = plan.record.generations[unit.claim];
-  const std::string& verifier = plan.setups[unit.verifier].name;
+  const std::string verifier = verifier_name(plan.setups[unit.verifier], plan.setups);
   if (run->verifier != verifier || run->claimed != claim.setup || run->reference != claim.reference) {
     return Error{place, "claimed", fmt::format("{} by {}, ref_{}", claim.setup, verifier, claim.reference),
                  fmt::format("{} by {}, ref_{}", run->claimed, run->verifier, run->reference)};
@@ -117,15 +119,17 @@ Result<Reexecution> read_unit(const VerifyPlan& plan, const Unit& unit, const Pr
   return run;
 }
 
-std::string log_line(const Comparison& comparison, std::size_t unit, std::size_t units) {
+std::string log_line(const Comparison& comparison, const std::vector<Setup>& setups, std::size_t unit,
+                     std::size_t units) {
   return fmt::format("[{}/{}] {} verified by {}, ref_{} ({}): Prefill: {:.2e}, Decode: {:.2e}", unit + 1,
                      units, comparison.claimed, comparison.verifier, comparison.reference,
-                     comparison.claimed == comparison.verifier ? "diag" : "off", comparison.prefill.mean,
-                     comparison.decode.mean);
+                     comparison.claimed == setup_name(setups, comparison.verifier) ? "diag" : "off",
+                     comparison.prefill.mean, comparison.decode.mean);
 }
 
-Result<Verification> assemble(const VerifyPlan& plan, const Progress& progress, const std::string& folder,
-                              const std::vector<Unit>& units, std::vector<Reexecution> runs) {
+Result<Verification> assemble(const VerifyPlan& plan, std::vector<Setup> setups, const Progress& progress,
+                              const std::string& folder, const std::vector<Unit>& units,
+                              std::vector<Reexecution> runs) {
   const std::string place = folder + "/progress.jsonl";
   const auto timestamp = timestamp_of(progress.stamp(), place);
   if (!timestamp) return timestamp.error();
@@ -134,7 +138,7 @@ Result<Verification> assemble(const VerifyPlan& plan, const Progress& progress, 
   const auto within = analyze_record(plan.record, plan.record_file, plan.rule);
   if (!within) return within.error();
   Verification verification{.environment = *environment,
-                            .setups = plan.setups,
+                            .setups = std::move(setups),
                             .timestamp = *timestamp,
                             .reference_file = plan.record_file,
                             .reference_fingerprint = fingerprint(plan.record),
@@ -172,10 +176,22 @@ Result<VerificationAnalysis> write_run(const std::filesystem::path& folder,
   return analysis;
 }
 
+std::vector<Setup> under_devices(const std::vector<Setup>& setups, const std::vector<std::string>& devices) {
+  if (devices.empty()) return setups;
+  std::vector<Setup> all;
+  for (const std::string& device : devices) {
+    for (Setup setup : setups) {
+      setup.device = device;
+      all.push_back(std::move(setup));
+    }
+  }
+  return all;
+}
+
 }  // namespace
 
 Result<VerifyPlan> plan_verify(const Experiment& experiment, const std::filesystem::path& record,
-                               Replay replay, DistanceRule rule) {
+                               Replay replay, DistanceRule rule, const std::vector<std::string>& devices) {
   auto read = read_generation(record);
   if (!read) return read.error();
   const auto& claims = read->setups;
@@ -193,7 +209,7 @@ Result<VerifyPlan> plan_verify(const Experiment& experiment, const std::filesyst
   return VerifyPlan{.file = experiment.file.string(),
                     .record = *std::move(read),
                     .record_file = record.string(),
-                    .setups = *std::move(setups),
+                    .setups = under_devices(*setups, devices),
                     .replay = replay,
                     .rule = rule,
                     .environment = capture_environment(),
@@ -206,7 +222,9 @@ Result<std::optional<VerificationAnalysis>> run_verify(const VerifyPlan& plan,
   auto progress = Progress::open(folder, plan_as_json(plan), stamp_as_json(plan.timestamp, plan.environment));
   if (!progress) return progress.error();
   EngineSlot slot(hooks, plan.file);
-  if (auto checked = check_engines(plan, slot); !checked) return checked.error();
+  std::vector<Setup> ran = plan.setups;
+  if (auto checked = check_engines(plan, slot, ran); !checked) return checked.error();
+  if (auto settled = settle_ran(ran, *progress); !settled) return settled.error();
   const std::vector<Unit> units = units_of(plan);
   std::vector<Reexecution> runs;
   for (std::size_t i = 0; i < units.size(); ++i) {
@@ -225,10 +243,10 @@ Result<std::optional<VerificationAnalysis>> run_verify(const VerifyPlan& plan,
         compare_one(plan.record.generations[units[i].claim], *run, plan.rule, plan.record.settings.top_k);
     if (!compared) return compared.error();
     if (auto kept = progress->append(to_line(*run)); !kept) return kept.error();
-    hooks.log(log_line(*compared, i, units.size()));
+    hooks.log(log_line(*compared, plan.setups, i, units.size()));
     runs.push_back(*std::move(run));
   }
-  auto verification = assemble(plan, *progress, folder.string(), units, std::move(runs));
+  auto verification = assemble(plan, std::move(ran), *progress, folder.string(), units, std::move(runs));
   if (!verification) return verification.error();
   auto analysis = write_run(folder, *verification);
   if (!analysis) return analysis.error();

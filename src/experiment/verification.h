@@ -18,17 +18,20 @@ struct VerifyPlan {
   std::string file;  // the experiment file, for errors
   Record record;
   std::string record_file;
-  std::vector<Setup> setups;  // the verifier's
+  std::vector<Setup>
+      setups;  // the verifier's; under several devices all setups of the first, of the second, ...
   Replay replay = Replay::prefill;
   DistanceRule rule = DistanceRule::every_id;
   Environment environment;
   std::string timestamp;
 };
 
-// Reads the record and hashes the verifier's models. Error: a record that does not read, a model that is not
-// there, no setup of the experiment that has the name of one in the record.
+// Reads the record and hashes the verifier's models. Every setup runs under each of `devices`; none: under
+// its own. Error: a record that does not read, a model that is not there, no setup of the experiment that has
+// the name of one in the record.
 Result<VerifyPlan> plan_verify(const Experiment& experiment, const std::filesystem::path& record,
-                               Replay replay, DistanceRule rule);
+                               Replay replay, DistanceRule rule,
+                               const std::vector<std::string>& devices = {});
 
 // As run_generate. Units go by verifier, then reference, then claim, so that a prompt shared by several
 // claims stays in the engine's cache. Writes the run folder with metrics.json and verdict.json.
