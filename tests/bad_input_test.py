@@ -117,6 +117,28 @@ class BadInput(AssayCase):
         self.replace("quantization: awq}", "quantization: awk}")
         self.refuse_generate("awk")
 
+    def test_unknown_keys_and_values_of_a_setup(self):
+        self.replace("quantization: awq}", "quantization: awq, kernle: marlin_b}")
+        self.refuse_generate("e.yaml:10", "setups.awq.kernle", "did you mean kernel?")
+        self.replace("kernle: marlin_b", "prefill_tokens: 0")
+        self.refuse_generate("e.yaml:10", "setups.awq.prefill_tokens", "an integer from 1")
+        self.replace("prefill_tokens: 0", "quantization: awq")
+        self.refuse_generate("e.yaml:10", "setups.awq.quantization", "each name once")
+        self.write_experiment()
+        self.replace("device: ieee", "device: ieee\nprofiles: vllm-0.12")
+        self.refuse_generate("e.yaml:9", "profiles", "did you mean profile?")
+
+    def test_lists_of_devices(self):
+        generate = ["generate", "e.yaml", "-o", "out", "--device"]
+        self.refuse([*generate, "exact,ieee"], "--device", "one device", "exact,ieee")
+        self.refuse([*generate, ""], "--device", "a name")
+        self.must(0, "generate", "e.yaml", "-o", "run")
+        verify = ["verify", "run", "-e", "e.yaml", "-o", "out", "--device"]
+        self.refuse([*verify, "exact,ieee,exact"], "--device", "each device once", "exact twice")
+        for empty in ("exact,,ieee", ",exact", "exact,", ","):
+            self.refuse([*verify, empty], "--device", "a name between commas", empty)
+        self.refuse([*verify, "exact,a1000"], "e.yaml", "setups.awq.device", "a1000", "exact")
+
     def test_missing_model_and_document(self):
         self.replace("text.txt", "absent.txt")
         self.refuse_generate("e.yaml", "prompts.documents", "absent.txt")

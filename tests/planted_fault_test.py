@@ -1,6 +1,7 @@
 """Faults planted in a checkpoint or a record: the verification must see each."""
 
 import json
+import struct
 import unittest
 
 from assay_case import MODELS, AssayCase, overwrite, tensor_place
@@ -75,6 +76,22 @@ class PlantedFault(AssayCase):
                     score["log_probs"][i] = min(score["log_probs"]) - 1
 
         self.assert_caught(self.change_record(shift))
+
+    def test_one_bit_of_one_log_probability(self):
+        self.must(0, "generate", "e.yaml", "-o", "run")
+        record = json.loads(self.must(0, "report", "run", "-o", "seed"))
+        generation = record["generations"]["awq"][1]
+        values = generation["decode_signals"]["pos_-1"]["logprobs"]["log_probs"]
+        (bits,) = struct.unpack("<I", struct.pack("<f", values[-1]))
+        values[-1] = struct.unpack("<f", struct.pack("<I", bits + 1))[0]  # a little less likely
+        (self.folder / "record.json").write_text(json.dumps(record))
+        verify = ("verify", "record.json", "-e", "honest.yaml", "-o", "verified", "--replay", "decode")
+        printed = self.must(1, *verify)
+        position = len(generation["prompt_ids"]) + len(generation["generated_ids"]) - 1
+        self.assertRegex(printed, rf"awq under awq +6/6 +5/6 +no  ref_1, decode position {position}\n")
+        self.assertIn("  awq: no setup reproduces it bit for bit\n", printed)
+        self.assertIn("  awq: refuted (the same setup was run again and its log-probabilities differ)", printed)
+        self.assertIn("  gptq_marlin: identified exactly: only gptq_marlin reproduces all 12 positions", printed)
 
     def test_one_generated_token_exchanged(self):
         def exchange(generation):

@@ -28,6 +28,55 @@ class Run(AssayCase):
         self.assertGreater(own, 0)
         self.assertGreater(self.distance("verified", "prefill", "awq", "gptq_marlin"), 3 * own)
 
+    def test_several_devices_identify_the_setup_exactly(self):
+        text = (self.folder / "e.yaml").read_text()
+        awq = next(line for line in text.splitlines() if line.startswith("  awq:"))
+        text += awq.replace("  awq:", "  awq_marlin:").replace("quantization: awq}", "quantization: awq_marlin}") + "\n"
+        (self.folder / "e.yaml").write_text(text)
+        self.must(0, "generate", "e.yaml", "-o", "run", "--device", "exact")
+        verify = ("verify", "run", "-e", "e.yaml", "--replay", "decode")
+        printed = self.must(0, *verify, "-o", "verified", "--device", "exact,ieee")
+        for device in ("exact", "ieee"):
+            self.assertIn(f"VERIFIED ON DEVICE: {device}\n", printed)
+        exact = printed[printed.index("EXACT REPRODUCTION"):]
+        self.assertIn("  gptq_marlin: identified exactly: only gptq_marlin@exact reproduces all ", exact)
+        for claim in ("awq", "awq_marlin"):
+            self.assertIn(f"  {claim}: reproduced by awq@exact and awq_marlin@exact (they cannot be told apart", exact)
+            self.assertIn(f"  {claim}: consistent (reproduced bit for bit by the claimed setup, not by 4 others)", exact)
+        self.assertRegex(exact, r"Prefill: coincidence rate of differing setups: \d+ of \d+ positions, \d+\.\d\d %")
+        metrics = json.loads((self.folder / "verified/metrics.json").read_text())
+        claims = {claim["claimed"]: claim["reproduced_by"] for claim in metrics["exact_reproduction"]["claims"]}
+        self.assertEqual(claims, {"awq": ["awq@exact", "awq_marlin@exact"], "gptq_marlin": ["gptq_marlin@exact"],
+                                  "awq_marlin": ["awq@exact", "awq_marlin@exact"]})
+        self.assertEqual(set(metrics["devices"]), {"exact", "ieee"})
+        self.assertEqual(self.must(0, "analyze", "verified"), printed)
+        self.assertIn("## Prefill on ieee", self.must(0, "analyze", "verified", "-o", "md"))
+        self.assertEqual(self.distance("verified", "decode", "awq", "awq_marlin@exact"), 0)
+        self.assertGreater(self.distance("verified", "decode", "awq", "awq_marlin@ieee"), 0)
+        self.assertIn("one device", self.assay("report", "verified", "-o", "seed").stderr)
+
+        # One device: its tables are the same, under the setups' plain names.
+        alone = self.must(0, *verify, "-o", "alone", "--device", "ieee")
+        tables = alone[alone.index("CROSS-HARDWARE"):alone.index("BIT EQUALITY")]
+        self.assertIn(tables, printed)
+        self.assertNotIn("@", tables)
+        self.assertIn("  awq: no setup reproduces it bit for bit\n", alone)
+
+    def test_a_claim_of_another_device_is_refuted(self):
+        self.must(0, "generate", "e.yaml", "-o", "run", "--device", "exact")
+        manifest = self.folder / "run/manifest.json"
+        manifest.write_text(manifest.read_text().replace('"device": "exact"', '"device": "ieee"'))
+        printed = self.must(1, "verify", "run", "-e", "e.yaml", "-o", "verified", "--device", "ieee,exact")
+        self.assertIn("  awq: refuted (reproduced bit for bit by awq@exact, not by the claimed setup)", printed)
+
+    def test_the_record_says_what_chose_and_what_ran(self):
+        text = (self.folder / "e.yaml").read_text()
+        (self.folder / "e.yaml").write_text(text.replace("device: ieee", "device: exact\nprefill_tokens: 100"))
+        self.must(0, "generate", "e.yaml", "-o", "run")
+        setup = json.loads((self.folder / "run/manifest.json").read_text())["setups"]["awq"]
+        self.assertEqual((setup["profile"], setup["prefill_tokens"]), ("vllm-0.11", 100))
+        self.assertEqual(setup["ran"]["device"], "exact")
+
     def test_a_claim_that_ran_something_else_is_refuted(self):
         text = (self.folder / "e.yaml").read_text()
         lie = text.replace("  awq: ", "  swap: ").replace("gptq_marlin: ", "awq: ").replace("swap: ", "gptq_marlin: ")

@@ -57,7 +57,9 @@ int finish_run(Result<std::optional<T>> analysis, const Options& options) {
 }
 
 int generate(const Options& options) {
-  const auto experiment = read_experiment(options.experiment, options.device);
+  std::optional<std::string> device;
+  if (!options.devices.empty()) device = options.devices.front();
+  const auto experiment = read_experiment(options.experiment, device);
   if (!experiment) return trouble(experiment.error());
   const auto plan = plan_generate(*experiment);
   if (!plan) return trouble(plan.error());
@@ -66,10 +68,10 @@ int generate(const Options& options) {
 }
 
 int verify(const Options& options) {
-  const auto experiment = read_experiment(options.experiment, options.device);
+  const auto experiment = read_experiment(options.experiment);
   if (!experiment) return trouble(experiment.error());
   const auto plan = plan_verify(*experiment, options.records.front(), options.replay,
-                                options.distance.value_or(DistanceRule::every_id));
+                                options.distance.value_or(DistanceRule::every_id), options.devices);
   if (!plan) return trouble(plan.error());
   ThreadPool pool(options.threads);
   return finish_run(run_verify(*plan, options.out, hooks_for(pool)), options);

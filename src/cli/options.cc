@@ -21,8 +21,10 @@ const std::map<std::string, DistanceRule> kDistances = {{"all", DistanceRule::ev
 
 constexpr const char* kFooter = R"(Exit codes: 0 consistent (or done), 1 refuted, 2 trouble (usage, file),
 3 inconclusive, 4 partial: run the same command again to resume.
-A verdict compares distances: a claim is refuted when another setup is more than
-3 times nearer to it. It has no error probability yet.)";
+A verdict looks for equal bits first: a claim is refuted when other setups give
+its log-probabilities bit for bit and its own does not. Else it compares distances:
+a claim is refuted when another setup is more than 3 times nearer to it. That has
+no error probability yet.)";
 
 // Words of an option that are kept as an enum; any other word is refused with the list.
 template <class T>
@@ -50,9 +52,39 @@ void add_run_options(CLI::App* verb, Options& options) {
   verb->add_option("-o", options.out, "run folder to write; an interrupted run in it is resumed")
       ->required()
       ->type_name("RUN/");
-  verb->add_option("--device", options.device, "arithmetic of every setup, in place of the file's");
   verb->add_option("--threads", options.threads, "threads; they change no bit (default: all)")
       ->check(CLI::Range(1, 1024));
+}
+
+std::vector<std::string> split_at_commas(const std::string& list) {
+  std::vector<std::string> parts(1);
+  for (const char c : list) {
+    if (c == ',') parts.emplace_back();
+    if (c != ',') parts.back() += c;
+  }
+  return parts;
+}
+
+// One device name, or with `several` a comma list of them.
+void add_devices(CLI::App* verb, std::vector<std::string>& devices, bool several) {
+  const auto read = [&devices, several](const std::string& list) {
+    devices = split_at_commas(list);
+    if (!several && devices.size() > 1) {
+      throw CLI::ValidationError("--device: expected one device, found " + list);
+    }
+    for (auto device = devices.begin(); device != devices.end(); ++device) {
+      if (device->empty()) {
+        throw CLI::ValidationError("--device: expected a name between commas, found none in '" + list + "'");
+      }
+      if (std::find(devices.begin(), device, *device) != device) {
+        throw CLI::ValidationError("--device: expected each device once, found " + *device + " twice");
+      }
+    }
+  };
+  const char* one = "arithmetic of every setup, in place of the file's";
+  const char* more = "arithmetic of every setup, in place of the file's; every setup under each of several";
+  verb->add_option_function<std::string>("--device", read, several ? more : one)
+      ->type_name(several ? "DEVICE[,DEVICE...]" : "DEVICE");
 }
 
 void add_printer(CLI::App* verb, Options& options, const std::map<std::string, Format>& formats) {
@@ -74,6 +106,7 @@ Parsed parse_command_line(int argc, char** argv) {
                                 "assay generate experiment.yaml -o runs/a");
   generate->add_option("EXPERIMENT", options.experiment, "experiment file (YAML)")->required();
   add_run_options(generate, options);
+  add_devices(generate, options.devices, false);
 
   CLI::App* verify = add_verb(app, "verify", "Verifier: re-execute a record under each setup",
                               "assay verify runs/a -e experiment.yaml -o runs/b");
@@ -82,6 +115,7 @@ Parsed parse_command_line(int argc, char** argv) {
       ->expected(1);
   verify->add_option("-e", options.experiment, "experiment file with the verifier's setups")->required();
   add_run_options(verify, options);
+  add_devices(verify, options.devices, true);
   add_choice(verify, "--replay", options.replay, kReplays,
              "one pass, or steps with the shapes of decoding (default prefill)");
 

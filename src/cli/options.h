@@ -19,7 +19,7 @@ struct Options {
   std::filesystem::path experiment;
   std::filesystem::path out;
   std::vector<std::filesystem::path> records;
-  std::optional<std::string> device;
+  std::vector<std::string> devices;  // of --device, each once; generate: at most one
   std::optional<DistanceRule> distance;
   Replay replay = Replay::prefill;
   Format format = Format::text;
