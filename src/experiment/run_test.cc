@@ -29,7 +29,6 @@ class HashEngine : public Engine {
   Index context_length() const override { return 64; }
   Environment describe() const override { return {{"device", device_}, {"isa", isa_}}; }
   void forget() override {}
-  Environment describe() const override { return {}; }
   Index tokens_computed() const override { return 0; }
 
   Result<std::vector<PositionScores>> score(const ScoreRequest& request) override {
