@@ -13,6 +13,9 @@ namespace {
 constexpr int kSingleMinExponent = -126;
 constexpr int kSingleFractionBits = 23;
 
+// Terms are aligned with no smaller exponent than this one (seen on Hopper with BF16: docs/numerics.md).
+constexpr int kLeastAlignment = -133;
+
 // (-1)^negative * significand * 2^(exponent - fraction bits). A zero has significand 0.
 struct Term {
   bool negative = false;
@@ -79,6 +82,7 @@ float truncate_to_float(std::int64_t sum, int unit, int fraction_bits) {
   const int shift = exponent - fraction_bits - unit;
   std::uint64_t kept = 0;
   if (shift < 64) kept = shift >= 0 ? magnitude >> shift : magnitude << -shift;
+  if (kept == 0) return 0.0F;
   kept <<= kSingleFractionBits - fraction_bits;
   const bool subnormal = kept < 0x800000U;
   const std::uint32_t field = subnormal ? 0U : static_cast<std::uint32_t>(exponent + 127);
@@ -99,18 +103,17 @@ float fused_dot_add(const DotArithmetic& arithmetic, Operand operand, float c, c
   };
 
   const Term start = decompose(c, kSingleFractionBits, kSingleMinExponent);
-  std::optional<int> largest;
+  int largest = kLeastAlignment;
   const auto include = [&](const Term& term) {
-    if (term.significand != 0) largest = std::max(largest.value_or(term.exponent), term.exponent);
+    if (term.significand != 0) largest = std::max(largest, term.exponent);
   };
   include(start);
   for (Index i = 0; i < n; ++i) include(product(i));
-  if (!largest) return 0.0F;
 
   const int fraction = arithmetic.fraction_bits;
-  std::int64_t sum = aligned(start, kSingleFractionBits, *largest, fraction);
-  for (Index i = 0; i < n; ++i) sum += aligned(product(i), 2 * operand_fraction, *largest, fraction);
-  return truncate_to_float(sum, *largest - fraction, arithmetic.result_fraction_bits);
+  std::int64_t sum = aligned(start, kSingleFractionBits, largest, fraction);
+  for (Index i = 0; i < n; ++i) sum += aligned(product(i), 2 * operand_fraction, largest, fraction);
+  return truncate_to_float(sum, largest - fraction, arithmetic.result_fraction_bits);
 }
 
 }  // namespace assay

@@ -1,0 +1,9 @@
+// What of gemm_probe can be tested without a GPU.
+#pragma once
+
+namespace assay_probe {
+
+// Prints each check and returns whether all hold.
+bool gemm_self_test();
+
+}  // namespace assay_probe
