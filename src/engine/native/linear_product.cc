@@ -33,6 +33,10 @@ Result<void> LinearProduct::check(const Linear& linear, const std::string& file,
   return {};
 }
 
+bool LinearProduct::rows_change_bits(const Linear& linear) const {
+  return assay::rows_change_bits(kernel_, problem_of(linear, 1), spec_of(compute_.device));
+}
+
 const Schedule& LinearProduct::schedule(const Linear& linear, Index pass_rows) {
   const Key key(pass_rows, linear.weight.columns, linear.weight.rows);
   if (const auto found = schedules_.find(key); found != schedules_.end()) return found->second;

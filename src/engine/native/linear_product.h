@@ -20,6 +20,9 @@ class LinearProduct {
   // which lie in a pass of `pass_rows`. Fault: a layer that check() refuses.
   void run(const Linear& linear, Index pass_rows, RowRange rows, const float* x, float* out);
 
+  // Whether a row's bits depend on the rows of its pass.
+  bool rows_change_bits(const Linear& linear) const;
+
   // Whether the kernel takes the layer. Error (key = `name`): the kernel's own reason.
   Result<void> check(const Linear& linear, const std::string& file, const std::string& name) const;
 

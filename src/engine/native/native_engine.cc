@@ -18,6 +18,20 @@
 namespace assay {
 namespace {
 
+// The linear layers of a decoder layer, with their names.
+std::vector<std::pair<const Linear*, const char*>> linears_of(const DecoderLayer& layer) {
+  return {{&layer.qkv, "self_attn.qkv_proj"},
+          {&layer.output, "self_attn.o_proj"},
+          {&layer.gate_up, "mlp.gate_up_proj"},
+          {&layer.down, "mlp.down_proj"}};
+}
+
+bool any_row_changes_bits(const DecoderWeights& weights, const LinearProduct& product) {
+  const auto linears = linears_of(weights.layers.at(0));  // every layer has the same shapes
+  return std::any_of(linears.begin(), linears.end(),
+                     [&](const auto& linear) { return product.rows_change_bits(*linear.first); });
+}
+
 class NativeEngine : public Engine {
  public:
   NativeEngine(std::string model, ModelConfig config, DecoderWeights weights, const Compute& compute,
@@ -28,6 +42,7 @@ class NativeEngine : public Engine {
         compute_(compute),
         kernel_(kernel),
         prefill_tokens_(prefill_tokens),
+        rows_change_bits_(any_row_changes_bits(weights_, LinearProduct(kernel, compute))),
         decoder_(config_, weights_, compute_, kernel_) {}
 
   Index vocabulary_size() const override { return config_.vocabulary_size; }
@@ -58,6 +73,7 @@ class NativeEngine : public Engine {
   Compute compute_;
   KernelChoice kernel_;
   Index prefill_tokens_;
+  bool rows_change_bits_;
   Decoder decoder_;
   DecoderState state_;
   Index tokens_computed_ = 0;
@@ -114,7 +130,7 @@ std::vector<Pass> NativeEngine::prefill_passes(Index prompt) const {
 Index NativeEngine::reusable(std::span<const TokenId> tokens, std::span<const Pass> passes) const {
   const auto differ = std::mismatch(tokens.begin(), tokens.end(), state_.tokens.begin(), state_.tokens.end());
   const auto common = static_cast<Index>(differ.first - tokens.begin());
-  if (!kernel_.rows_change_bits()) return common;
+  if (!rows_change_bits_) return common;
   const auto other = std::mismatch(passes.begin(), passes.end(), state_.passes.begin(), state_.passes.end());
   return other.first == passes.end() ? common : std::min(common, other.first->first);
 }
@@ -229,7 +245,7 @@ Environment NativeEngine::describe() const {
                      {"isa", std::string(name_of(compute_.ops.isa))},
                      {"kernel", kernel_.name},
                      {"lm_head_kernel", KernelChoice{}.name},
-                     {"rows_change_bits", kernel_.rows_change_bits() ? "yes" : "no"},
+                     {"rows_change_bits", rows_change_bits_ ? "yes" : "no"},
                      {"deterministic", kernel_.deterministic() ? "yes" : "no"}};
   return ran;
 }
@@ -241,12 +257,7 @@ WeightForm form_for(const KernelChoice& kernel) {
 
 Result<void> check_layers(const DecoderWeights& weights, const LinearProduct& product,
                           const std::string& file) {
-  const DecoderLayer& layer = weights.layers.at(0);
-  const std::pair<const Linear*, const char*> linears[] = {{&layer.qkv, "self_attn.qkv_proj"},
-                                                           {&layer.output, "self_attn.o_proj"},
-                                                           {&layer.gate_up, "mlp.gate_up_proj"},
-                                                           {&layer.down, "mlp.down_proj"}};
-  for (const auto& [linear, name] : linears) {
+  for (const auto& [linear, name] : linears_of(weights.layers.at(0))) {
     if (auto checked = product.check(*linear, file, name); !checked) return checked;
   }
   return {};

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "kernels/recipes/cublas.h"
 #include "kernels/recipes/dense.h"
 
 namespace assay {
@@ -54,8 +55,9 @@ SumOrder split_sum(Index inputs) {
 
 Result<Schedule> awq_schedule(const LinearProblem& problem, const DeviceSpec& device) {
   if (auto refused = refusal(problem, device)) return *refused;
+  if (problem.rows >= kAwqDequantizeRows) return cublas_schedule(problem, device, WeightLayout::plain);
   Schedule schedule = chain_schedule(problem);
-  if (problem.rows < kAwqDequantizeRows) schedule.orders = {split_sum(problem.inputs)};
+  schedule.orders = {split_sum(problem.inputs)};
   return schedule;
 }
 

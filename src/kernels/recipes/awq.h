@@ -6,7 +6,7 @@
 //   m16n8k16 (Turing: four m16n8k8), FP32 from +0; its sum is rounded to FP16 (p_z, +0 for a split without
 //   chunks); then torch's sum over the splits in FP32: (((p0 + p4) + (p1 + p5)) + (p2 + p6)) + (p3 + p7), and
 //   RN16. Independent of the device's SM count, of the number of rows and of the row.
-// rows >= 256: awq_dequantize and torch.matmul, taken as the in-order chain (dense.h).
+// rows >= 256: awq_dequantize and torch.matmul (cublas.h).
 //
 // Source: vLLM csrc/quantization/awq/gemm_kernels.cu @03d9d8e7 (gemm_forward_4bit_cuda_m16nXk32, awq_gemm)
 // and vllm/model_executor/layers/quantization/awq.py (threshold, split_k_iters = pack_factor = 8). The order

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "kernels/recipes/awq.h"
+#include "kernels/recipes/cublas.h"
 #include "kernels/recipes/dense.h"
 #include "kernels/recipes/machete.h"
 #include "kernels/recipes/marlin.h"
@@ -45,9 +46,10 @@ struct KernelRow {
   int most_capability;
 };
 constexpr int kAny = 1000;
-constexpr std::array<KernelRow, 7> kKernels = {{
+constexpr std::array<KernelRow, 8> kKernels = {{
     {KernelName::chain, "chain", true, true, true, 0, kAny},
     {KernelName::split_k, "split_k(n)", true, true, true, 0, kAny},
+    {KernelName::cublas, "cublas", true, false, false, 90, 90},
     {KernelName::awq, "awq", false, true, false, 75, kAny},
     {KernelName::marlin_a, "marlin_a", false, true, true, 80, kAny},
     {KernelName::marlin_b, "marlin_b", false, true, true, 80, kAny},
@@ -98,7 +100,8 @@ Result<KernelChoice> parse_kernel(std::string_view name) {
 }
 
 KernelName default_kernel(std::string_view quantization, KernelName marlin, const DeviceSpec& device) {
-  if (!is_gpu(device.device) || quantization == "none") return KernelName::chain;
+  if (!is_gpu(device.device)) return KernelName::chain;
+  if (quantization == "none") return has_measured_splits(device) ? KernelName::cublas : KernelName::chain;
   if (quantization == "awq") return KernelName::awq;
   if (quantization == "gptq") return KernelName::exllama;
   return quantization == "gptq_marlin" && device.compute_capability == 90 ? KernelName::machete : marlin;
@@ -128,7 +131,10 @@ std::optional<Error> check(const KernelChoice& choice, const QuantizationRow& qu
                    : quantization.format == Format::awq ? row.awq
                                                         : row.gptq;
   if (fed) return std::nullopt;
-  const char* formats = row.awq && row.gptq ? "awq or gptq" : row.awq ? "awq" : "gptq";
+  const char* formats = row.dense             ? "unquantized"
+                        : row.awq && row.gptq ? "awq or gptq"
+                        : row.awq             ? "awq"
+                                              : "gptq";
   return Error{"", key, fmt::format("{} weights", formats),
                fmt::format("quantization {}", quantization.name)};
 }
@@ -148,6 +154,18 @@ Result<KernelChoice> choose_kernel(std::string_view quantization, std::string_vi
   return choice;
 }
 
+bool rows_change_bits(const KernelChoice& choice, const LinearProblem& problem, const DeviceSpec& device) {
+  switch (choice.kernel) {
+    case KernelName::chain:
+    case KernelName::split_k:
+      return false;
+    case KernelName::cublas:
+      return splits_vary(problem, device, WeightLayout::transposed);
+    default:
+      return true;
+  }
+}
+
 Result<Schedule> schedule_for(const KernelChoice& choice, const LinearProblem& problem,
                               const DeviceSpec& device) {
   switch (choice.kernel) {
@@ -155,6 +173,8 @@ Result<Schedule> schedule_for(const KernelChoice& choice, const LinearProblem& p
       return chain_schedule(problem);
     case KernelName::split_k:
       return split_k_schedule(problem, choice.splits);
+    case KernelName::cublas:
+      return cublas_schedule(problem, device, WeightLayout::transposed);
     case KernelName::awq:
       return awq_schedule(problem, device);
     case KernelName::marlin_a:

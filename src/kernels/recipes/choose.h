@@ -1,7 +1,7 @@
 // Which kernel a setup's quantized or dense linear layers run, as vLLM would choose it.
 //
 // Profiles: "vllm-0.11" (Marlin generation A), "vllm-0.12" (generation B). Rules, by quantization:
-//   none         chain
+//   none         cublas     on Hopper with 132 SMs, where its splits were measured; chain on others
 //   awq          awq        from compute capability 7.5
 //   awq_marlin   marlin     from 8.0, Hopper too
 //   gptq_marlin  machete    on 9.0 exactly; marlin on others from 8.0
@@ -31,15 +31,13 @@
 
 namespace assay {
 
-enum class KernelName : std::uint8_t { chain, split_k, awq, marlin_a, marlin_b, machete, exllama };
+enum class KernelName : std::uint8_t { chain, split_k, cublas, awq, marlin_a, marlin_b, machete, exllama };
 
 struct KernelChoice {
   KernelName kernel = KernelName::chain;
   Index splits = 1;            // of split_k
   std::string name = "chain";  // as in `kernel:`, e.g. "marlin_a", "split_k(3)"
 
-  // Whether what a row gets depends on how many rows the pass has, and on its place among them.
-  bool rows_change_bits() const { return kernel != KernelName::chain && kernel != KernelName::split_k; }
   // Whether equal requests give equal bits.
   bool deterministic() const { return kernel != KernelName::exllama; }
 };
@@ -48,6 +46,9 @@ struct KernelChoice {
 // kernel. Error: a kernel that the device or the checkpoint's format cannot run.
 Result<KernelChoice> choose_kernel(std::string_view quantization, std::string_view profile,
                                    const DeviceSpec& device, std::optional<std::string_view> override_name);
+
+// Whether what a row of the product gets depends on how many rows the pass has, and on its place among them.
+bool rows_change_bits(const KernelChoice& choice, const LinearProblem& problem, const DeviceSpec& device);
 
 // Error: the kernel refuses the problem; exllama, which is no sum of tensor-core chains, has no schedule.
 Result<Schedule> schedule_for(const KernelChoice& choice, const LinearProblem& problem,

@@ -26,7 +26,7 @@ TEST(ChooseKernel, FollowsVllm) {
   };
   for (const Device device :
        {Device::a100, Device::a10, Device::l40s, Device::h100, Device::h20, Device::b200}) {
-    EXPECT_EQ(on("none", device), "chain");
+    EXPECT_EQ(on("none", device), device == Device::h100 ? "cublas" : "chain");
     EXPECT_EQ(on("awq", device), "awq");
     EXPECT_EQ(on("awq_marlin", device), "marlin_a");
     EXPECT_EQ(on("gptq", device), "exllama");
@@ -65,6 +65,8 @@ TEST(ChooseKernel, AnOverrideNamesOneKernel) {
   EXPECT_EQ(with("none", Device::h200, "split_k(3)"), "split_k(3)");
   EXPECT_EQ(choose_kernel("none", kProfile, spec_of(Device::h200), "split_k(12)")->splits, 12);
   EXPECT_EQ(with("awq", Device::h100, "chain"), "chain");
+  EXPECT_THAT(with("awq", Device::h100, "cublas"), HasSubstr("unquantized weights, found quantization awq"));
+  EXPECT_THAT(with("none", Device::a100, "cublas"), HasSubstr("capability 9.0"));
   EXPECT_EQ(with("gptq_marlin", Device::a100, "machete"),
             "kernel machete: expected a device of compute capability 9.0, found a100 (8.0)");
   EXPECT_EQ(with("awq_marlin", Device::h100, "machete"),
@@ -84,8 +86,9 @@ TEST(ChooseKernel, UnknownNamesListWhatExists) {
                              "split_k(2x)", "split_k()", "split_k(99999999999999999999)"}) {
     EXPECT_EQ(
         chosen("awq", kProfile, Device::h100, kernel),
-        std::string("kernel: expected one of chain, split_k(n), awq, marlin_a, marlin_b, machete, exllama, "
-                    "found ") +
+        std::string(
+            "kernel: expected one of chain, split_k(n), cublas, awq, marlin_a, marlin_b, machete, exllama, "
+            "found ") +
             kernel);
   }
   EXPECT_THAT(chosen("awq", kProfile, Device::h100, ""), HasSubstr("found an empty name"));

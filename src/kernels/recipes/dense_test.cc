@@ -19,9 +19,9 @@ TEST(Chain, IsOneWalk) {
 }
 
 TEST(SplitK, RangesAreEqualAndAscend) {
-  const LinearProblem problem = {.rows = 2, .outputs = 7, .inputs = 96};
+  const LinearProblem problem = {.rows = 2, .outputs = 7, .inputs = 384};
   const SumOrder order = split_k_schedule(problem, 3)->orders.at(0);
-  EXPECT_EQ(order.walks, (std::vector<Walk>{{0, 32, 32, 1}, {32, 32, 32, 1}, {64, 32, 32, 1}}));
+  EXPECT_EQ(order.walks, (std::vector<Walk>{{0, 128, 128, 1}, {128, 128, 128, 1}, {256, 128, 128, 1}}));
   EXPECT_EQ(order.adds, (std::vector<Add>{{0, 1}, {0, 2}}));
   EXPECT_FALSE(order.rounds_walks);
   EXPECT_EQ(split_k_schedule(problem, 1)->orders, chain_schedule(problem).orders);
@@ -29,10 +29,18 @@ TEST(SplitK, RangesAreEqualAndAscend) {
     EXPECT_EQ(first_defect(*split_k_schedule(problem, splits), problem), "");
 }
 
-TEST(SplitK, RefusesUnequalRanges) {
+TEST(SplitK, WholeTilesWithTheLastSplitShorter) {
   const LinearProblem problem = {.rows = 2, .outputs = 7, .inputs = 4096};
-  EXPECT_EQ(split_k_schedule(problem, 3).error().message(),
-            "split_k(3): expected inputs (K) a multiple of 48, found 4096");
+  EXPECT_EQ(split_k_schedule(problem, 3)->orders.at(0).walks,
+            (std::vector<Walk>{{0, 1408, 1408, 1}, {1408, 1408, 1408, 1}, {2816, 1280, 1280, 1}}));
+}
+
+TEST(SplitK, RefusesASplitWithoutATile) {
+  const LinearProblem problem = {.rows = 2, .outputs = 7, .inputs = 256};
+  EXPECT_EQ(
+      split_k_schedule(problem, 3).error().message(),
+      "split_k(3): expected at least one of the 4 tiles of 64 inputs for each split, found 2 splits of 128 "
+      "inputs");
   EXPECT_EQ(split_k_schedule(problem, 0).error().message(), "split_k: expected at least 1 split, found 0");
 }
 
@@ -53,7 +61,7 @@ TEST(ScheduleBuilder, MergesNeighboursOfOneOrder) {
 
 // The checker itself: planted faults.
 TEST(FirstDefect, SeesPlantedFaults) {
-  const LinearProblem problem = {.rows = 4, .outputs = 8, .inputs = 64};
+  const LinearProblem problem = {.rows = 4, .outputs = 8, .inputs = 128};
   const Schedule sound = *split_k_schedule(problem, 2);
   Schedule gap = sound;
   gap.regions[0].columns = 7;
@@ -63,7 +71,7 @@ TEST(FirstDefect, SeesPlantedFaults) {
   EXPECT_NE(first_defect(twice, problem), "");
   Schedule missing = sound;
   missing.orders[0].walks[1].run = 16;
-  EXPECT_EQ(first_defect(missing, problem), "k = 48 is missing");
+  EXPECT_EQ(first_defect(missing, problem), "k = 80 is missing");
   Schedule unsummed = sound;
   unsummed.orders[0].adds.clear();
   EXPECT_EQ(first_defect(unsummed, problem), "2 accumulators are left");

@@ -1,0 +1,73 @@
+#include "kernels/recipes/cublas.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "kernels/recipes/dense.h"
+
+namespace assay {
+namespace {
+
+struct SplitRange {
+  Index last_row;
+  Index splits;
+};
+
+struct SplitRow {
+  Dtype dtype;
+  WeightLayout layout;
+  Index outputs;
+  Index inputs;
+  std::vector<SplitRange> ranges;
+};
+
+const std::vector<SplitRow>& split_table() {
+  static const std::vector<SplitRow> table = {
+#include "kernels/recipes/cublas_splits.inc"
+  };
+  return table;
+}
+
+constexpr int kMeasuredSms = 132;
+
+const SplitRow* find(const LinearProblem& problem, const DeviceSpec& device, WeightLayout layout) {
+  if (!has_measured_splits(device)) return nullptr;
+  for (const SplitRow& row : split_table()) {
+    if (row.dtype == problem.dtype && row.layout == layout && row.outputs == problem.outputs &&
+        row.inputs == problem.inputs) {
+      return &row;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::optional<Index> measured_splits(const LinearProblem& problem, const DeviceSpec& device,
+                                     WeightLayout layout) {
+  const SplitRow* row = find(problem, device, layout);
+  if (row == nullptr) return std::nullopt;
+  for (const SplitRange& range : row->ranges) {
+    if (problem.rows <= range.last_row) return range.splits;
+  }
+  return std::nullopt;
+}
+
+bool has_measured_splits(const DeviceSpec& device) {
+  return device.family == Family::hopper && device.sm_count == kMeasuredSms;
+}
+
+bool splits_measured(const LinearProblem& problem, const DeviceSpec& device, WeightLayout layout) {
+  return find(problem, device, layout) != nullptr;
+}
+
+bool splits_vary(const LinearProblem& problem, const DeviceSpec& device, WeightLayout layout) {
+  const SplitRow* row = find(problem, device, layout);
+  return row != nullptr && row->ranges.size() > 1;
+}
+
+Schedule cublas_schedule(const LinearProblem& problem, const DeviceSpec& device, WeightLayout layout) {
+  return split_k_schedule(problem, measured_splits(problem, device, layout).value_or(1)).value();
+}
+
+}  // namespace assay
