@@ -4,51 +4,35 @@
 // Each step runs in two passes. First the largest exponent of each output's products, in 8- or 16-bit lanes;
 // then each product is scaled so that its last kept bit is a unit, truncated to an integer and added. A sum
 // of at most 8 products (each below 2^(F+2)) and c (below 2^(F+1)) fits 32 bits; of 16 products two sums are
-// kept and their 33-bit total is watched for overflow. What the passes cannot do (infinities, NaN, exponents
-// beyond 2^-100 .. 2^100, that overflow) is only detected; such a block is computed again by reference_chain.
+// kept and their 33-bit total is watched for overflow. What the passes cannot do is only detected, and such a
+// block is computed again by reference_chain: infinities, NaN, that overflow, and what would take a term out
+// of the range 2^-100 .. 2^100, in which scaling is exact. For the range it is enough to look at the c that a
+// chain starts from and at BF16's products: a later c is a multiple of 2^(-100 - F), so that nothing of it is
+// lost where it is smaller than 2^-100, and fewer than 2^30 products below 2^62 do not take it beyond 2^100.
 
 namespace hn = hwy::HWY_NAMESPACE;
 
 using FloatTag = hn::ScalableTag<float>;
 using IntTag = hn::RebindToSigned<FloatTag>;
 using UnsignedTag = hn::RebindToUnsigned<FloatTag>;
+using HalfTag = hn::ScalableTag<std::uint16_t>;  // bits of 16-bit floats
+using ByteTag = hn::ScalableTag<std::uint8_t>;
 using FloatVector = hn::Vec<FloatTag>;
 using IntVector = hn::Vec<IntTag>;
-using UnsignedVector = hn::Vec<UnsignedTag>;
+using HalfVector = hn::Vec<HalfTag>;
+using ByteVector = hn::Vec<ByteTag>;
 
 constexpr Index kLanes = static_cast<Index>(hn::MaxLanes(FloatTag{}));
 constexpr Index kBlockRows = 64;
-constexpr Index kBlockPanels = 4;
+constexpr Index kBlockPanels = 8;
 constexpr Index kBlockColumns = kBlockPanels * kPanelColumns;
 
 constexpr int kBias = 127;
 constexpr int kLowest = kBias - 100;  // biased exponents within which scaling is exact
 constexpr int kHighest = kBias + 100;
+constexpr int kHighestProduct = kBias + 60;
 
-// Operand formats: how 16 weights are decoded, and exponents in lanes that can hold the sum of two. kZero is
-// the exponent of a zero: twice it is below any product's, and still fits.
-struct Fp16 {
-  using Half = hwy::float16_t;
-  using Exponent = std::int8_t;
-  static constexpr Exponent kZero = -64;
-  static constexpr int kMinExponent = -14;
-  static constexpr int kFieldShift = 10;
-  static constexpr int kFieldBias = 15;
-  static constexpr std::int16_t kInfinity = 0x7c00;
-  static constexpr bool kWatchesLowProducts = false;  // products are at least 2^-48
-};
-
-struct Bf16 {
-  using Half = hwy::bfloat16_t;
-  using Exponent = std::int16_t;
-  static constexpr Exponent kZero = -10000;
-  static constexpr int kMinExponent = -126;
-  static constexpr int kFieldShift = 7;
-  static constexpr int kFieldBias = 127;
-  static constexpr std::int16_t kInfinity = 0x7f80;
-  static constexpr bool kWatchesLowProducts = true;
-};
-
+// A full mask compiles to the plain instruction, for whose intrinsic g++ 12 warns of an uninitialized source.
 HWY_INLINE IntVector truncate(FloatVector x) {
 #if HWY_TARGET == HWY_AVX3
   return IntVector{_mm512_maskz_cvttps_epi32(0xffff, x.raw)};
@@ -62,16 +46,72 @@ HWY_INLINE FloatVector to_float_toward_zero(IntVector x) {
 #if HWY_TARGET == HWY_AVX3
   return FloatVector{_mm512_maskz_cvt_roundepi32_ps(0xffff, x.raw, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC)};
 #else
-  const FloatTag d;
-  const IntTag i;
-  const IntVector magnitude = hn::Abs(x);
-  const FloatVector nearest = hn::ConvertTo(d, magnitude);
-  const IntVector back = truncate(nearest);  // 2^31 comes back negative
-  const auto beyond = hn::Or(hn::Gt(back, magnitude), hn::Lt(back, hn::Zero(i)));
-  const IntVector bits = hn::Add(hn::BitCast(i, nearest), hn::VecFromMask(i, beyond));
-  return hn::BitCast(d, hn::Or(bits, hn::And(x, hn::Set(i, std::numeric_limits<std::int32_t>::min()))));
+  // Where the nearest float is farther from zero than x, the one below it. `kept` is x minus that float,
+  // times the sign of x; a float of 2^31 comes back as -2^31, and the difference wraps to the right sign.
+  const FloatVector nearest = hn::ConvertTo(FloatTag{}, x);
+  const IntVector kept{_mm256_sign_epi32(hn::Sub(x, truncate(nearest)).raw, x.raw)};
+  return hn::BitCast(FloatTag{}, hn::Add(hn::BitCast(IntTag{}, nearest), hn::ShiftRight<31>(kept)));
 #endif
 }
+
+// Both vectors' lanes, each in 0 .. 0x7fff, as bytes: 255 for more. Their order is what in_order undoes.
+HWY_INLINE ByteVector pack(HalfVector a, HalfVector b) {
+#if HWY_TARGET == HWY_AVX3
+  return ByteVector{_mm512_packus_epi16(a.raw, b.raw)};
+#else
+  return ByteVector{_mm256_packus_epi16(a.raw, b.raw)};
+#endif
+}
+
+HWY_INLINE ByteVector in_order(ByteVector packed) {
+#if HWY_TARGET == HWY_AVX3
+  return ByteVector{
+      _mm512_maskz_permutexvar_epi64(0xff, _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), packed.raw)};
+#else
+  return ByteVector{_mm256_permute4x64_epi64(packed.raw, _MM_SHUFFLE(3, 1, 2, 0))};
+#endif
+}
+
+// Operand formats. The exponent e of an operand is kept as e + kMaxExponent + kBias + kOffset, or 0 for a
+// zero; of a weight as the distance kMaxExponent - e, or all ones for a zero. Their saturated difference is
+// the product's exponent + kBias + kOffset, which is at least 1, or 0 if a factor is zero.
+struct Fp16 {
+  using Half = hwy::float16_t;
+  using Exponent = std::uint8_t;
+  static constexpr int kMinExponent = -14;
+  static constexpr int kMaxExponent = 15;
+  static constexpr Exponent kInfiniteField = 31;
+  static constexpr int kOffset = 0;
+  static constexpr bool kWatchesProducts = false;  // they are zero or within 2^-48 .. 2^32
+
+  // Of two vectors of weights without their signs.
+  static HWY_INLINE ByteVector distances(HalfVector a, HalfVector b, ByteVector& largest_field) {
+    const ByteTag d;
+    const ByteVector field = pack(hn::ShiftRight<10>(a), hn::ShiftRight<10>(b));
+    largest_field = hn::Max(largest_field, field);
+    const ByteVector distance = hn::Sub(hn::Set(d, Exponent{30}), hn::Max(field, hn::Set(d, Exponent{1})));
+    return in_order(hn::IfThenElse(hn::Eq(pack(a, b), hn::Zero(d)), hn::Set(d, Exponent{255}), distance));
+  }
+};
+
+struct Bf16 {
+  using Half = hwy::bfloat16_t;
+  using Exponent = std::uint16_t;
+  static constexpr int kMinExponent = -126;
+  static constexpr int kMaxExponent = 127;
+  static constexpr Exponent kInfiniteField = 255;
+  static constexpr int kOffset = 200;
+  static constexpr bool kWatchesProducts = true;
+
+  // Of one vector of weights without their signs.
+  static HWY_INLINE HalfVector distances(HalfVector a, HalfVector& largest_field) {
+    const HalfTag d;
+    const HalfVector field = hn::ShiftRight<7>(a);
+    largest_field = hn::Max(largest_field, field);
+    const HalfVector distance = hn::Sub(hn::Set(d, Exponent{254}), hn::Max(field, hn::Set(d, Exponent{1})));
+    return hn::IfThenElse(hn::Eq(a, hn::Zero(d)), hn::Set(d, Exponent{0xffff}), distance);
+  }
+};
 
 template <class Format, Index kProducts, int kFraction>
 class Block {
@@ -84,15 +124,17 @@ class Block {
     const float* a = t.a + row * t.a_stride;
     const std::uint16_t* panels = t.panels + column / kPanelColumns * t.panel_stride;
     load(t, row, column, columns);
+    if (t.accumulate && starts_out_of_range()) return false;
     for (Index j = 0; j < t.walk.count; ++j) {
       const Index start = t.walk.first + j * t.walk.stride;
       for (Index i = 0; i < t.walk.run; i += kProducts) {
         const Index n = HWY_MIN(kProducts, t.walk.run - i);
-        decode(panels + (start + i) * kPanelColumns, t.panel_stride, n);
+        const std::uint16_t* w = panels + (start + i) * kPanelColumns;
+        operands(a + start + i, t.a_stride, n);
         if (n == kProducts) {
-          step(a + start + i, t.a_stride);
+          step(w, t.panel_stride);
         } else {
-          step(padded(a + start + i, t.a_stride, n), kProducts);
+          step(padded(w, t.panel_stride, n), kProducts * kPanelColumns);
         }
       }
     }
@@ -108,145 +150,189 @@ class Block {
 
  private:
   using Exponent = typename Format::Exponent;
+  using ExponentTag = hn::ScalableTag<Exponent>;
+  using ExponentVector = hn::Vec<ExponentTag>;
 
+  static constexpr Index kExponentLanes = static_cast<Index>(hn::MaxLanes(ExponentTag{}));
+  static constexpr Index kHalfPanels = 2 * kLanes / kPanelColumns;  // in a vector of weights
+  // Exponents of operands are stored as often as fits 32 bits, to be broadcast from there.
+  static constexpr int kReplicate = sizeof(Exponent) == 1 ? 0x01010101 : 0x00010001;
+
+  // c, with zeros up to the end of the last panel.
   HWY_INLINE void load(const Chain& t, Index row, Index column, Index columns) {
-    std::memset(c_, 0, sizeof(c_));
-    for (Index r = 0; t.accumulate && r < rows_; ++r) {
-      std::memcpy(c_ + r * kBlockColumns, t.c + (row + r) * t.c_stride + column,
+    for (Index r = 0; r < rows_; ++r) {
+      float* c = c_ + r * kBlockColumns;
+      std::memset(c, 0, static_cast<std::size_t>(panels_ * kPanelColumns) * sizeof(float));
+      if (!t.accumulate) continue;
+      std::memcpy(c, t.c + (row + r) * t.c_stride + column,
                   static_cast<std::size_t>(columns) * sizeof(float));
     }
   }
 
-  // n rows of the operand, filled up with zeros.
-  HWY_INLINE const float* padded(const float* a, Index a_stride, Index n) {
-    std::memset(tail_, 0, sizeof(tail_));
+  HWY_INLINE bool starts_out_of_range() const {
+    const UnsignedTag d;
+    auto smallest = hn::Set(d, ~0U);
+    auto largest = hn::Zero(d);
     for (Index r = 0; r < rows_; ++r) {
-      std::memcpy(tail_ + r * kProducts, a + r * a_stride, static_cast<std::size_t>(n) * sizeof(float));
+      for (Index i = 0; i < panels_ * kPanelColumns; i += kLanes) {
+        const auto bits = hn::BitCast(d, hn::Load(FloatTag{}, c_ + r * kBlockColumns + i));
+        const auto magnitude = hn::And(bits, hn::Set(d, 0x7fffffffU));
+        // A zero becomes the largest number and is never the smallest.
+        smallest = hn::Min(smallest, hn::Sub(magnitude, hn::Set(d, 1U)));
+        largest = hn::Max(largest, magnitude);
+      }
+    }
+    return hn::GetLane(hn::MinOfLanes(d, smallest)) < (std::uint32_t{kLowest} << 23) - 1 ||
+           hn::GetLane(hn::MaxOfLanes(d, largest)) >= std::uint32_t{kHighest - 1} << 23;
+  }
+
+  // n rows of each panel, filled up with zeros.
+  HWY_INLINE const std::uint16_t* padded(const std::uint16_t* w, Index panel_stride, Index n) {
+    std::memset(tail_, 0, sizeof(tail_));
+    for (Index p = 0; p < panels_; ++p) {
+      std::memcpy(tail_ + p * kProducts * kPanelColumns, w + p * panel_stride,
+                  static_cast<std::size_t>(n * kPanelColumns) * sizeof(std::uint16_t));
     }
     return tail_;
   }
 
-  HWY_INLINE void decode(const std::uint16_t* w, Index panel_stride, Index n) {
-    const hn::FixedTag<std::int16_t, kPanelColumns> d;
-    const hn::FixedTag<Exponent, kPanelColumns> narrow;
-    auto largest = hn::BitCast(d, hn::LoadU(hn::RebindToUnsigned<decltype(d)>{}, largest_weight_));
-    for (Index p = 0; p < panels_; ++p) {
-      for (Index i = 0; i < kProducts; ++i) {
-        float* out = w_ + (p * kProducts + i) * kPanelColumns;
-        Exponent* exponents = weight_exponents_ + i * kBlockColumns + p * kPanelColumns;
-        if (i >= n) {
-          std::memset(out, 0, kPanelColumns * sizeof(float));
-          hn::StoreU(hn::Set(narrow, Format::kZero), narrow, exponents);
-          continue;
-        }
-        const std::uint16_t* in = w + p * panel_stride + i * kPanelColumns;
-        for (Index v = 0; v < kPanelColumns; v += kLanes) {
-          const hn::Rebind<typename Format::Half, FloatTag> half;
-          const auto bits = hn::LoadU(half, reinterpret_cast<const typename Format::Half*>(in + v));
-          hn::Store(hn::PromoteTo(FloatTag{}, bits), FloatTag{}, out + v);
-        }
-        const auto magnitude = hn::And(hn::LoadU(d, reinterpret_cast<const std::int16_t*>(in)),
-                                       hn::Set(d, std::int16_t{0x7fff}));
-        largest = hn::Max(largest, magnitude);
-        const auto field =
-            hn::Max(hn::ShiftRight<Format::kFieldShift>(magnitude), hn::Set(d, std::int16_t{1}));
-        const auto exponent =
-            hn::IfThenElse(hn::Eq(magnitude, hn::Zero(d)), hn::Set(d, std::int16_t{Format::kZero}),
-                           hn::Sub(field, hn::Set(d, std::int16_t{Format::kFieldBias})));
-        if constexpr (sizeof(Exponent) == 1) {
-          hn::StoreU(hn::DemoteTo(narrow, exponent), narrow, exponents);
-        } else {
-          hn::StoreU(exponent, narrow, exponents);
-        }
-      }
-    }
-    hn::StoreU(hn::BitCast(hn::RebindToUnsigned<decltype(d)>{}, largest), hn::RebindToUnsigned<decltype(d)>{},
-               largest_weight_);
-  }
-
-  HWY_INLINE void step(const float* a, Index a_stride) {
-    operand_exponents(a, a_stride);
-    largest_exponents();
-    for (Index p = 0; p < panels_; ++p) {
-      for (Index v = 0; v < kPanelColumns; v += kLanes) add_products(a, a_stride, p, v);
-    }
-  }
-
-  HWY_INLINE void operand_exponents(const float* a, Index a_stride) {
+  // n columns of the operand, filled up with zeros, side by side, and their exponents.
+  HWY_INLINE void operands(const float* a, Index a_stride, Index n) {
     constexpr Index kPart = HWY_MIN(kLanes, kProducts);
+    const hn::FixedTag<float, kPart> single;
     const hn::FixedTag<std::int32_t, kPart> d;
-    const hn::FixedTag<Exponent, kPart> narrow;
     auto largest = hn::Load(d, largest_operand_);
     for (Index r = 0; r < rows_; ++r) {
+      float* x = a_ + r * kProducts;
+      if (n == kProducts) {
+        std::memcpy(x, a + r * a_stride, kProducts * sizeof(float));
+      } else {
+        std::memset(x, 0, kProducts * sizeof(float));
+        std::memcpy(x, a + r * a_stride, static_cast<std::size_t>(n) * sizeof(float));
+      }
       for (Index i = 0; i < kProducts; i += kPart) {
-        const auto bits = hn::LoadU(d, reinterpret_cast<const std::int32_t*>(a + r * a_stride + i));
-        const auto magnitude = hn::And(bits, hn::Set(d, 0x7fffffff));
+        const auto magnitude = hn::And(hn::BitCast(d, hn::Load(single, x + i)), hn::Set(d, 0x7fffffff));
         largest = hn::Max(largest, magnitude);
-        const auto exponent =
-            hn::Sub(hn::Max(hn::ShiftRight<23>(magnitude), hn::Set(d, kBias + Format::kMinExponent)),
-                    hn::Set(d, kBias));
-        const auto kept =
-            hn::IfThenElse(hn::Eq(magnitude, hn::Zero(d)), hn::Set(d, int{Format::kZero}), exponent);
-        hn::StoreU(hn::DemoteTo(narrow, kept), narrow, operand_exponents_ + r * kProducts + i);
+        const auto field = hn::Max(hn::ShiftRight<23>(magnitude), hn::Set(d, kBias + Format::kMinExponent));
+        const auto exponent = hn::Add(field, hn::Set(d, Format::kMaxExponent + Format::kOffset));
+        const auto kept = hn::IfThenElseZero(hn::Ne(magnitude, hn::Zero(d)), exponent);
+        hn::Store(hn::Mul(kept, hn::Set(d, kReplicate)), d, operand_exponents_ + r * kProducts + i);
       }
     }
     hn::Store(largest, d, largest_operand_);
   }
 
-  HWY_INLINE void largest_exponents() {
-    const hn::ScalableTag<Exponent> d;
-    constexpr Index kWidth = static_cast<Index>(hn::MaxLanes(hn::ScalableTag<Exponent>{}));
-    for (Index column = 0; column < panels_ * kPanelColumns; column += kWidth) {
-      hn::Vec<decltype(d)> weights[kProducts];
-#pragma GCC unroll 16
-      for (Index i = 0; i < kProducts; ++i)
-        weights[i] = hn::Load(d, weight_exponents_ + i * kBlockColumns + column);
-      for (Index r = 0; r < rows_; ++r) {
-        const Exponent* operand = operand_exponents_ + r * kProducts;
-        auto largest = hn::Add(hn::Set(d, operand[0]), weights[0]);
-#pragma GCC unroll 16
-        for (Index i = 1; i < kProducts; ++i)
-          largest = hn::Max(largest, hn::Add(hn::Set(d, operand[i]), weights[i]));
-        hn::Store(largest, d, largest_ + r * kBlockColumns + column);
+  HWY_INLINE void step(const std::uint16_t* w, Index panel_stride) {
+    weight_distances(w, panel_stride);
+    largest_exponents();
+    for (Index p = 0; p < panels_; ++p) {
+      for (Index v = 0; v < kPanelColumns; v += kLanes) {
+        add_products(w + p * panel_stride + v, p * kPanelColumns + v);
       }
     }
   }
 
+  HWY_INLINE void weight_distances(const std::uint16_t* w, Index panel_stride) {
+    constexpr Index kPanels = kExponentLanes / kPanelColumns;
+    const ExponentTag d;
+    ExponentVector largest = hn::Load(d, largest_weight_field_);
+    for (Index p = 0; p < panels_; p += kPanels) {
+      const std::uint16_t* panels[kPanels];
+      // Beyond the last panel it is read again: what comes of it is not used.
+      for (Index q = 0; q < kPanels; ++q) panels[q] = w + HWY_MIN(p + q, panels_ - 1) * panel_stride;
+      for (Index i = 0; i < kProducts; ++i) {
+        Exponent* out = weight_distances_ + i * kBlockColumns + p * kPanelColumns;
+        const HalfVector first = magnitudes(panels, i);
+        if constexpr (sizeof(Exponent) == 1) {
+          hn::Store(Format::distances(first, magnitudes(panels + kHalfPanels, i), largest), d, out);
+        } else {
+          hn::Store(Format::distances(first, largest), d, out);
+        }
+      }
+    }
+    hn::Store(largest, d, largest_weight_field_);
+  }
+
+  // Row i of one or two panels, without signs.
+  static HWY_INLINE HalfVector magnitudes(const std::uint16_t* const* panels, Index i) {
+    const HalfTag d;
+    HalfVector bits;
+    if constexpr (kHalfPanels == 1) {
+      bits = hn::LoadU(d, panels[0] + i * kPanelColumns);
+    } else {
+      const hn::Half<HalfTag> half;
+      bits = hn::Combine(d, hn::LoadU(half, panels[1] + i * kPanelColumns),
+                         hn::LoadU(half, panels[0] + i * kPanelColumns));
+    }
+    return hn::And(bits, hn::Set(d, std::uint16_t{0x7fff}));
+  }
+
+  HWY_INLINE void largest_exponents() {
+    const ExponentTag d;
+    const hn::Repartition<std::int32_t, ExponentTag> words;
+    ExponentVector smallest_product = hn::Load(d, smallest_product_);
+    ExponentVector largest_product = hn::Load(d, largest_product_);
+    for (Index column = 0; column < panels_ * kPanelColumns; column += kExponentLanes) {
+      ExponentVector weights[kProducts];
+#pragma GCC unroll 16
+      for (Index i = 0; i < kProducts; ++i)
+        weights[i] = hn::Load(d, weight_distances_ + i * kBlockColumns + column);
+      for (Index r = 0; r < rows_; ++r) {
+        const std::int32_t* operand = operand_exponents_ + r * kProducts;
+        ExponentVector largest = hn::SaturatedSub(hn::BitCast(d, hn::Set(words, operand[0])), weights[0]);
+#pragma GCC unroll 16
+        for (Index i = 1; i < kProducts; ++i) {
+          largest =
+              hn::Max(largest, hn::SaturatedSub(hn::BitCast(d, hn::Set(words, operand[i])), weights[i]));
+        }
+        if constexpr (Format::kWatchesProducts) {
+          // A zero becomes the largest number and is never the smallest.
+          smallest_product = hn::Min(smallest_product, hn::Sub(largest, hn::Set(d, Exponent{1})));
+          largest_product = hn::Max(largest_product, largest);
+          largest = hn::SaturatedSub(largest, hn::Set(d, Exponent{Format::kOffset}));
+        }
+        hn::Store(hn::Max(largest, hn::Set(d, Exponent{kLowest})), d, largest_ + r * kBlockColumns + column);
+      }
+    }
+    hn::Store(smallest_product, d, smallest_product_);
+    hn::Store(largest_product, d, largest_product_);
+  }
+
+  struct Start {
+    FloatVector c;
+    IntVector largest;  // exponent of c and the products, as the bits of that power of two
+  };
+
+  HWY_INLINE Start start_of(Index row, Index column) const {
+    const IntTag d;
+    const hn::Rebind<Exponent, IntTag> narrow;
+    const Index i = row * kBlockColumns + column;
+    const FloatVector c = hn::Load(FloatTag{}, c_ + i);
+    const IntVector product = hn::ShiftLeft<23>(hn::PromoteTo(d, hn::Load(narrow, largest_ + i)));
+    return {c, hn::Max(product, hn::And(hn::BitCast(d, c), hn::Set(d, 0x7f800000)))};
+  }
+
   // Of all rows, one vector of columns.
-  HWY_INLINE void add_products(const float* a, Index a_stride, Index panel, Index lane) {
+  HWY_INLINE void add_products(const std::uint16_t* panel, Index column) {
     const FloatTag d;
     const IntTag i32;
-    const UnsignedTag u32;
-    const hn::Rebind<Exponent, IntTag> narrow;
+    const hn::Rebind<typename Format::Half, FloatTag> half;
     FloatVector w[kProducts];
 #pragma GCC unroll 16
-    for (Index i = 0; i < kProducts; ++i)
-      w[i] = hn::Load(d, w_ + (panel * kProducts + i) * kPanelColumns + lane);
-    const Index column = panel * kPanelColumns + lane;
-    IntVector highest = hn::Load(i32, highest_);
+    for (Index i = 0; i < kProducts; ++i) {
+      const auto* bits = reinterpret_cast<const typename Format::Half*>(panel + i * kPanelColumns);
+      w[i] = hn::PromoteTo(d, hn::LoadU(half, bits));
+    }
     IntVector overflow = hn::Load(i32, overflow_);
-    UnsignedVector smallest = hn::Load(u32, smallest_);
-    UnsignedVector smallest_product = hn::Load(u32, smallest_product_);
+    Start next = start_of(0, column);
     for (Index r = 0; r < rows_; ++r) {
-      float* c = c_ + r * kBlockColumns + column;
-      const float* x = a + r * a_stride;
-      const FloatVector start = hn::Load(d, c);
-      const IntVector magnitude = hn::And(hn::BitCast(i32, start), hn::Set(i32, 0x7fffffff));
-      const IntVector product = hn::Add(
-          hn::PromoteTo(i32, hn::LoadU(narrow, largest_ + r * kBlockColumns + column)), hn::Set(i32, kBias));
-      const IntVector exponent =
-          hn::Max(hn::Max(product, hn::ShiftRight<23>(magnitude)), hn::Set(i32, kLowest));
-      // A zero becomes the largest unsigned number and is never the smallest.
-      smallest = hn::Min(smallest, hn::BitCast(u32, hn::Sub(magnitude, hn::Set(i32, 1))));
-      highest = hn::Max(highest, exponent);
-      if constexpr (Format::kWatchesLowProducts) {
-        smallest_product =
-            hn::Min(smallest_product, hn::BitCast(u32, hn::Add(product, hn::Set(i32, kProductOffset))));
-      }
+      const float* x = a_ + r * kProducts;
+      const Start start = next;
+      next = start_of(HWY_MIN(r + 1, rows_ - 1), column);  // early, which hides its latency
       const FloatVector scale =
-          hn::BitCast(d, hn::ShiftLeft<23>(hn::Sub(hn::Set(i32, kFraction + 2 * kBias), exponent)));
-      const FloatVector unit = hn::BitCast(d, hn::ShiftLeft<23>(hn::Sub(exponent, hn::Set(i32, kFraction))));
-      IntVector sum = truncate(hn::Mul(start, scale));
+          hn::BitCast(d, hn::Sub(hn::Set(i32, (kFraction + 2 * kBias) << 23), start.largest));
+      const FloatVector unit = hn::BitCast(d, hn::Sub(start.largest, hn::Set(i32, kFraction << 23)));
+      IntVector sum = truncate(hn::Mul(start.c, scale));
       constexpr Index kFirst = HWY_MIN(kProducts, 8);
 #pragma GCC unroll 8
       for (Index i = 0; i < kFirst; ++i) {
@@ -262,52 +348,41 @@ class Block {
         overflow = hn::Or(overflow, hn::And(hn::Xor(sum, total), hn::Xor(other, total)));
         sum = total;
       }
-      hn::Store(hn::Mul(to_float_toward_zero(sum), unit), d, c);
+      hn::Store(hn::Mul(to_float_toward_zero(sum), unit), d, c_ + r * kBlockColumns + column);
     }
-    hn::Store(highest, i32, highest_);
     hn::Store(overflow, i32, overflow_);
-    hn::Store(smallest, u32, smallest_);
-    hn::Store(smallest_product, u32, smallest_product_);
   }
 
   // Whether anything was met that the vectors cannot compute.
   bool spoiled() const {
     bool bad = false;
-    for (Index i = 0; i < kPanelColumns; ++i) {
-      bad = bad || largest_weight_[i] >= static_cast<std::uint16_t>(Format::kInfinity);
-      bad = bad || largest_operand_[i] >= 0x7f800000;
-    }
-    for (Index i = 0; i < kLanes; ++i) {
-      bad = bad || highest_[i] > kHighest || overflow_[i] < 0;
-      bad = bad || smallest_[i] < (static_cast<std::uint32_t>(kLowest) << 23) - 1;
-      bad = bad || smallest_product_[i] < static_cast<std::uint32_t>(kLowest + kProductOffset);
+    for (const Exponent field : largest_weight_field_) bad = bad || field == Format::kInfiniteField;
+    for (const std::int32_t operand : largest_operand_) bad = bad || operand >= 0x7f800000;
+    for (const std::int32_t sign : overflow_) bad = bad || sign < 0;
+    if constexpr (Format::kWatchesProducts) {
+      for (const Exponent smallest : smallest_product_) bad = bad || smallest < kLowest + Format::kOffset - 1;
+      for (const Exponent largest : largest_product_)
+        bad = bad || largest > kHighestProduct + Format::kOffset;
     }
     return bad;
   }
 
-  static constexpr int kProductOffset = 200;  // makes the biased exponent of every nonzero product positive
-  static_assert(sizeof(Exponent) == 1 || 2 * Format::kZero + 2 * kBias + kProductOffset < 0);
-
   Index rows_ = 0;
   Index panels_ = 0;
-  HWY_ALIGN float w_[kBlockPanels * kProducts * kPanelColumns] = {};
+  HWY_ALIGN float a_[kBlockRows * kProducts];
   HWY_ALIGN float c_[kBlockRows * kBlockColumns];
-  HWY_ALIGN float tail_[kBlockRows * kProducts];
-  HWY_ALIGN Exponent weight_exponents_[kProducts * kBlockColumns] = {};
-  HWY_ALIGN Exponent operand_exponents_[kBlockRows * kProducts];
+  HWY_ALIGN std::uint16_t tail_[kBlockColumns * kProducts];
+  HWY_ALIGN Exponent weight_distances_[kProducts * kBlockColumns];
+  HWY_ALIGN std::int32_t operand_exponents_[kBlockRows * kProducts];
   HWY_ALIGN Exponent largest_[kBlockRows * kBlockColumns];
-  HWY_ALIGN std::uint16_t largest_weight_[kPanelColumns] = {};
-  HWY_ALIGN std::int32_t largest_operand_[kPanelColumns] = {};
-  HWY_ALIGN std::int32_t highest_[kLanes] = {};
+  HWY_ALIGN Exponent largest_weight_field_[kExponentLanes] = {};
+  HWY_ALIGN std::int32_t largest_operand_[kLanes] = {};
   HWY_ALIGN std::int32_t overflow_[kLanes] = {};
-  HWY_ALIGN std::uint32_t smallest_[kLanes] = {};
-  HWY_ALIGN std::uint32_t smallest_product_[kLanes] = {};
+  HWY_ALIGN Exponent smallest_product_[kExponentLanes];
+  HWY_ALIGN Exponent largest_product_[kExponentLanes] = {};
 
  public:
-  Block() {
-    std::fill_n(smallest_, kLanes, ~0U);
-    std::fill_n(smallest_product_, kLanes, ~0U);
-  }
+  Block() { std::fill_n(smallest_product_, kExponentLanes, std::numeric_limits<Exponent>::max()); }
 };
 
 template <class Format, Index kProducts, int kFraction>

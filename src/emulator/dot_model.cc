@@ -61,6 +61,7 @@ std::optional<float> special_sum(float c, const float* a, const float* b, Index 
 
 // A term with `term_bits` fraction bits, in units of 2^(largest - fraction_bits), truncated toward zero.
 std::int64_t aligned(const Term& term, int term_bits, int largest, int fraction_bits) {
+  if (term.significand == 0) return 0;  // its exponent may be above the largest
   const int shift = fraction_bits - term_bits + term.exponent - largest;
   std::int64_t magnitude = 0;
   if (shift >= 0) {

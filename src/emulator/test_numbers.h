@@ -20,11 +20,12 @@ enum class Inputs : std::uint8_t {
   wide,        // exponents over the whole range, many zeros
   subnormal,   // subnormals and zeros only
   special,     // infinities and NaN among the others
+  zeros,       // mostly zeros, so that all products of a step may be
   huge,        // near the largest, equal signs: the 33rd bit of a sum of 16 is needed
 };
 
 inline constexpr Inputs kAllInputs[] = {Inputs::any_bits,  Inputs::normal,  Inputs::cancelling, Inputs::wide,
-                                        Inputs::subnormal, Inputs::special, Inputs::huge};
+                                        Inputs::subnormal, Inputs::special, Inputs::zeros,      Inputs::huge};
 
 inline float decode_half(Dtype dtype, std::uint16_t bits) {
   return dtype == Dtype::fp16 ? from_fp16(bits) : from_bf16(bits);
@@ -70,6 +71,10 @@ inline std::vector<std::uint16_t> random_operands(Inputs kind, Dtype dtype, Inde
         operands.push_back(other % 64 == 0 ? with_field(static_cast<std::uint32_t>(top_field))
                                            : encode_half(dtype, normal(random)));
         break;
+      case Inputs::zeros:
+        operands.push_back(other % 4 != 0 ? static_cast<std::uint16_t>(bits & 0x8000U)
+                                          : with_field(other / 4 % static_cast<std::uint32_t>(top_field)));
+        break;
       case Inputs::huge: {
         const auto field = static_cast<std::uint32_t>(top_field / 2 + 4) << mantissa_bits;
         operands.push_back(static_cast<std::uint16_t>(field | ((1U << mantissa_bits) - 1 - other % 2)));
@@ -93,6 +98,8 @@ inline std::vector<float> random_accumulators(Inputs kind, Index n, std::mt19937
     if (choice == 1) value = -0.0F;
     if (choice == 2) value = std::bit_cast<float>(bits & 0x807fffffU);
     if (choice == 3) value = std::bit_cast<float>((bits & 0x807fffffU) | 20U << 23);
+    if (choice >= 6 && kind == Inputs::zeros)
+      value = std::bit_cast<float>((bits & 0x807fffffU) | (bits >> 24) % 200 << 23);
     if (choice == 4 && kind == Inputs::wide) value = std::bit_cast<float>((bits & 0x807fffffU) | 254U << 23);
     if (choice == 5 && kind == Inputs::special)
       value = std::bit_cast<float>((bits & 0x807fffffU) | 255U << 23);
