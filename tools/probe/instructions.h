@@ -6,7 +6,7 @@
 #include <span>
 #include <string_view>
 
-#include "mma_kernels.h"
+#include "instruction.h"
 #include "step_model.h"
 
 namespace assay_probe {

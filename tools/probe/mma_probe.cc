@@ -15,6 +15,7 @@
 
 #include "cuda_check.h"
 #include "golden.h"
+#include "mma_kernels.h"
 #include "mma_report.h"
 #include "mma_self_test.h"
 #include "parallel.h"
