@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -14,6 +15,15 @@ std::string difference(const EnvironmentDifference& entry) {
   return fmt::format("reference={}, verifier={}", shown(entry.reference), shown(entry.verifier));
 }
 
+// Whose arithmetic the setups have, each once.
+std::string devices_of(const std::vector<Setup>& setups) {
+  std::vector<std::string> names;
+  for (const Setup& setup : setups) {
+    if (std::find(names.begin(), names.end(), setup.device) == names.end()) names.push_back(setup.device);
+  }
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
 std::string head(const VerificationAnalysis& analysis) {
   const Verification& run = analysis.run;
   std::string text =
@@ -26,6 +36,10 @@ std::string head(const VerificationAnalysis& analysis) {
   const std::string verifier_gpu = lookup(run.environment, "gpu_name");
   if (!reference_gpu.empty() && !verifier_gpu.empty()) {
     text += fmt::format("Reference GPU: {}\nVerifier GPU:  {}\n", reference_gpu, verifier_gpu);
+  }
+  if (!run.claimed_setups.empty()) {
+    text += fmt::format("Claimed device:   {}\nVerifier devices: {}\n", devices_of(run.claimed_setups),
+                        devices_of(run.setups));
   }
   return text;
 }
