@@ -9,8 +9,8 @@
 
 #include "emulator/device.h"
 #include "emulator/isa.h"
-#include "engine/native/quantization_name.h"
 #include "experiment/environment.h"
+#include "kernels/recipes/choose.h"
 #include "record/infinite_json.h"
 #include "report/json.h"
 #include "report/tables.h"
@@ -55,10 +55,13 @@ Result<void> print_doctor() {
   for (const Isa isa : available_isas()) isas.push_back(name_of(isa));
   std::vector<std::string_view> devices;
   for (const DeviceSpec& device : device_table()) devices.push_back(device.name);
-  text += fmt::format("{:<22} {} (used: {})\n", "kernels", fmt::join(isas, " "), name_of(fastest_isa()));
+  text +=
+      fmt::format("{:<22} {} (used: {})\n", "instruction_sets", fmt::join(isas, " "), name_of(fastest_isa()));
   text += fmt::format("{:<22} {}\n", "cuda", "not built in");
   text += fmt::format("{:<22} {}\n", "devices", fmt::join(devices, " "));
-  text += fmt::format("{:<22} {}\n", "quantizations", fmt::join(kQuantizationNames, " "));
+  text += fmt::format("{:<22} {}\n", "quantizations", fmt::join(quantization_names(), " "));
+  text += fmt::format("{:<22} {}\n", "profiles", fmt::join(profile_names(), " "));
+  text += fmt::format("{:<22} {}\n", "kernels", fmt::join(kernel_names(), " "));
   return print(text);
 }
 

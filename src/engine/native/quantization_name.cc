@@ -1,9 +1,12 @@
 #include "engine/native/quantization_name.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <optional>
+
+#include "kernels/recipes/choose.h"
 
 namespace assay {
 namespace {
@@ -30,9 +33,9 @@ std::optional<Error> refused_by_marlin(const Quantization& quantization, const s
 
 Result<void> check_quantization(std::string_view name, const ModelConfig& config, Dtype dtype,
                                 const std::string& file) {
-  if (std::find(kQuantizationNames.begin(), kQuantizationNames.end(), name) == kQuantizationNames.end()) {
-    return Error{"", "quantization", fmt::format("one of {}", fmt::join(kQuantizationNames, ", ")),
-                 std::string(name)};
+  const auto names = quantization_names();
+  if (std::find(names.begin(), names.end(), name) == names.end()) {
+    return Error{"", "quantization", fmt::format("one of {}", fmt::join(names, ", ")), std::string(name)};
   }
   const std::string method = method_of(config);
   if (name.substr(0, name.find('_')) != method) {

@@ -1,7 +1,6 @@
 // The names that vLLM gives quantization methods with their kernels, and which checkpoints each can run.
 #pragma once
 
-#include <array>
 #include <string>
 #include <string_view>
 
@@ -10,11 +9,6 @@
 #include "number/dtype.h"
 
 namespace assay {
-
-// On the devices `ieee` and `exact` a linear layer is the chain of kernels/ops.h over RN((q - z) s) for all
-// of them; the kernels' own orders belong to the devices that have them.
-inline constexpr std::array<std::string_view, 5> kQuantizationNames = {"none", "awq", "awq_marlin", "gptq",
-                                                                       "gptq_marlin"};
 
 // Error: an unknown name (lists the known ones), a checkpoint of another method, or one that vLLM's kernel of
 // that name refuses. `file` is the model's config.json.

@@ -65,11 +65,15 @@ const auto* row_named(const Rows& rows, std::string_view name) {
 }
 
 template <class Rows>
-Error unknown(const char* key, const Rows& rows, std::string_view found) {
+std::vector<std::string_view> names_of(const Rows& rows) {
   std::vector<std::string_view> names;
   for (const auto& row : rows) names.push_back(row.name);
-  return {"", key, fmt::format("one of {}", fmt::join(names, ", ")),
-          found.empty() ? "an empty name" : std::string(found)};
+  return names;
+}
+
+template <class Rows>
+Error unknown(const char* key, const Rows& rows, std::string_view found) {
+  return {"", key, fmt::format("one of {}", fmt::join(names_of(rows), ", ")), std::string(found)};
 }
 
 const KernelRow& row_of(KernelName kernel) {
@@ -140,6 +144,10 @@ std::optional<Error> check(const KernelChoice& choice, const QuantizationRow& qu
 }
 
 }  // namespace
+
+std::vector<std::string_view> quantization_names() { return names_of(kQuantizations); }
+std::vector<std::string_view> profile_names() { return names_of(kProfiles); }
+std::vector<std::string_view> kernel_names() { return names_of(kKernels); }
 
 Result<KernelChoice> choose_kernel(std::string_view quantization, std::string_view profile,
                                    const DeviceSpec& device, std::optional<std::string_view> override_name) {

@@ -26,6 +26,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "kernels/recipes/recipe.h"
 
@@ -41,6 +42,11 @@ struct KernelChoice {
   // Whether equal requests give equal bits.
   bool deterministic() const { return kernel != KernelName::exllama; }
 };
+
+// All names there are, in the order of the tables; "split_k(n)" stands for every n.
+std::vector<std::string_view> quantization_names();
+std::vector<std::string_view> profile_names();
+std::vector<std::string_view> kernel_names();
 
 // `override_name`: the setup's `kernel:`. Error, listing what exists: an unknown quantization, profile or
 // kernel. Error: a kernel that the device or the checkpoint's format cannot run.
