@@ -54,7 +54,12 @@ std::string_view name_of(Operand operand) {
   return "fp8-e5m2";
 }
 
-std::optional<DotArithmetic> dot_arithmetic(Family family, Operand operand) {
+std::optional<DotArithmetic> dot_arithmetic(Family family, Operand operand, Accumulator accumulator) {
+  if (accumulator == Accumulator::fp16) {
+    auto half = operand == Operand::fp16 ? half_arithmetic(family) : std::nullopt;
+    if (half) half->accumulator = accumulator;
+    return half;
+  }
   switch (operand) {
     case Operand::fp16:
       return half_arithmetic(family);

@@ -5,6 +5,9 @@
 // n + 1 terms are aligned with the largest exponent, each is truncated toward zero to F fraction bits below
 // it, their sum is exact, and the sum is truncated toward zero to the result's fraction bits.
 //
+// With FP16 accumulators (mma and wgmma ...f16.f16.f16.f16) c is an FP16 number, aligned as an operand is
+// (subnormals with 2^-14), and the sum is rounded to the nearest FP16, ties to even; zero is always +0.
+//
 // Sources: MMA-Sim (Li et al., microsoft/MMA-Sim, simulator/nv_ptx.py), Hawkeye, and this project's own probe
 // on Hopper (docs/numerics.md, section "Measured").
 #pragma once
@@ -52,15 +55,21 @@ constexpr int significand_bits(Operand operand) {
   return 3;
 }
 
+// What a chain keeps from step to step.
+enum class Accumulator : std::uint8_t { fp32, fp16 };
+
 struct DotArithmetic {
   Index products = 0;             // n
   int fraction_bits = 0;          // F
-  int result_fraction_bits = 23;  // 23: FP32; 13 with FP8 operands on Ada and Hopper
+  int result_fraction_bits = 23;  // 23: FP32; 13 with FP8 operands on Ada and Hopper; of FP32 accumulators
+  Accumulator accumulator = Accumulator::fp32;
   bool operator==(const DotArithmetic&) const = default;
 };
 
 // Nothing where the family has no such instruction, and for `ieee` and `exact`, which have no steps.
-std::optional<DotArithmetic> dot_arithmetic(Family family, Operand operand);
+// FP16 accumulators go with FP16 operands only.
+std::optional<DotArithmetic> dot_arithmetic(Family family, Operand operand,
+                                            Accumulator accumulator = Accumulator::fp32);
 
 // FP16 or BF16 as operands; Fault for others.
 Operand operand_of(Dtype dtype);

@@ -113,7 +113,7 @@ struct Bf16 {
   }
 };
 
-template <class Format, Index kProducts, int kFraction>
+template <class Format, Index kProducts, int kFraction, Accumulator kAccumulator>
 class Block {
  public:
   // Computes outputs [row, row + rows) x [column, column + columns) of t into its own memory; false: it could
@@ -309,7 +309,26 @@ class Block {
     const Index i = row * kBlockColumns + column;
     const FloatVector c = hn::Load(FloatTag{}, c_ + i);
     const IntVector product = hn::ShiftLeft<23>(hn::PromoteTo(d, hn::Load(narrow, largest_ + i)));
-    return {c, hn::Max(product, hn::And(hn::BitCast(d, c), hn::Set(d, 0x7f800000)))};
+    const IntVector field = hn::And(hn::BitCast(d, c), hn::Set(d, 0x7f800000));
+    if constexpr (kAccumulator == Accumulator::fp32) return {c, hn::Max(product, field)};
+    // FP16's subnormals count with its smallest normal exponent.
+    const IntVector least =
+        hn::IfThenZeroElse(hn::Eq(field, hn::Zero(d)), hn::Set(d, (kBias + Fp16::kMinExponent) << 23));
+    return {c, hn::Max(product, hn::Max(field, least))};
+  }
+
+  // sum * unit as an FP16 accumulator keeps it. The sum first becomes a float with 24 significant bits, odd
+  // where bits were lost; as 24 is at least 2 more than FP16 keeps, the one rounding that follows is that of
+  // the exact sum (Boldo and Melquiond, "When double rounding is odd", 2005).
+  static HWY_INLINE FloatVector to_half(IntVector sum, FloatVector unit) {
+    const FloatTag d;
+    const IntTag i;
+    const hn::Rebind<hwy::float16_t, FloatTag> half;
+    const FloatVector truncated = to_float_toward_zero(sum);
+    const auto exact = hn::Eq(truncate(truncated), sum);
+    const IntVector odd = hn::Or(hn::BitCast(i, truncated), hn::IfThenZeroElse(exact, hn::Set(i, 1)));
+    const FloatVector rounded = hn::PromoteTo(d, hn::DemoteTo(half, hn::Mul(hn::BitCast(d, odd), unit)));
+    return hn::IfThenZeroElse(hn::Eq(rounded, hn::Zero(d)), rounded);  // never -0
   }
 
   // Of all rows, one vector of columns.
@@ -348,7 +367,14 @@ class Block {
         overflow = hn::Or(overflow, hn::And(hn::Xor(sum, total), hn::Xor(other, total)));
         sum = total;
       }
-      hn::Store(hn::Mul(to_float_toward_zero(sum), unit), d, c_ + r * kBlockColumns + column);
+      float* c = c_ + r * kBlockColumns + column;
+      if constexpr (kAccumulator == Accumulator::fp32) {
+        hn::Store(hn::Mul(to_float_toward_zero(sum), unit), d, c);
+      } else {
+        const FloatVector kept = to_half(sum, unit);
+        overflow = hn::Or(overflow, hn::VecFromMask(i32, hn::RebindMask(i32, hn::IsInf(kept))));
+        hn::Store(kept, d, c);
+      }
     }
     hn::Store(overflow, i32, overflow_);
   }
@@ -385,13 +411,13 @@ class Block {
   Block() { std::fill_n(smallest_product_, kExponentLanes, std::numeric_limits<Exponent>::max()); }
 };
 
-template <class Format, Index kProducts, int kFraction>
+template <class Format, Index kProducts, int kFraction, Accumulator kAccumulator>
 HWY_NOINLINE void chain_in_blocks(const DotArithmetic& arithmetic, Dtype weights, const Chain& t) {
   for (Index column = 0; column < t.columns; column += kBlockColumns) {
     const Index columns = HWY_MIN(kBlockColumns, t.columns - column);
     for (Index row = 0; row < t.rows; row += kBlockRows) {
       const Index rows = HWY_MIN(kBlockRows, t.rows - row);
-      Block<Format, kProducts, kFraction> block;
+      Block<Format, kProducts, kFraction, kAccumulator> block;
       if (block.run(t, row, rows, column, columns)) {
         block.store(t, row, column, columns);
         continue;
@@ -409,13 +435,20 @@ HWY_NOINLINE void chain_in_blocks(const DotArithmetic& arithmetic, Dtype weights
 
 template <Index kProducts, int kFraction>
 void chain_of_format(const DotArithmetic& arithmetic, Dtype weights, const Chain& t) {
-  weights == Dtype::fp16 ? chain_in_blocks<Fp16, kProducts, kFraction>(arithmetic, weights, t)
-                         : chain_in_blocks<Bf16, kProducts, kFraction>(arithmetic, weights, t);
+  if (arithmetic.accumulator == Accumulator::fp16) {
+    return chain_in_blocks<Fp16, kProducts, kFraction, Accumulator::fp16>(arithmetic, weights, t);
+  }
+  weights == Dtype::fp16
+      ? chain_in_blocks<Fp16, kProducts, kFraction, Accumulator::fp32>(arithmetic, weights, t)
+      : chain_in_blocks<Bf16, kProducts, kFraction, Accumulator::fp32>(arithmetic, weights, t);
 }
 
 void vector_chain(const DotArithmetic& arithmetic, Dtype weights, const Chain& t) {
-  if (arithmetic == DotArithmetic{16, 25}) return chain_of_format<16, 25>(arithmetic, weights, t);
-  if (arithmetic == DotArithmetic{8, 24}) return chain_of_format<8, 24>(arithmetic, weights, t);
-  if (arithmetic == DotArithmetic{4, 23}) return chain_of_format<4, 23>(arithmetic, weights, t);
+  const auto steps = [&](Index products, int fraction_bits) {
+    return arithmetic == DotArithmetic{products, fraction_bits, 23, arithmetic.accumulator};
+  };
+  if (steps(16, 25)) return chain_of_format<16, 25>(arithmetic, weights, t);
+  if (steps(8, 24)) return chain_of_format<8, 24>(arithmetic, weights, t);
+  if (steps(4, 23)) return chain_of_format<4, 23>(arithmetic, weights, t);
   reference_chain(arithmetic, weights, t);
 }

@@ -64,7 +64,7 @@ Isa emulating_isa(Isa isa) {
 }
 
 void emulate_chain(Isa isa, Family family, Dtype weights, const Chain& chain) {
-  const auto arithmetic = dot_arithmetic(family, operand_of(weights));
+  const auto arithmetic = dot_arithmetic(family, operand_of(weights), chain.accumulator);
   require(arithmetic.has_value(), "the family multiplies this type");
 #if HWY_ARCH_X86
   if (isa == Isa::avx2) return N_AVX2::vector_chain(*arithmetic, weights, chain);

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "base/index.h"
+#include "emulator/arithmetic.h"
 #include "emulator/device.h"
 #include "emulator/isa.h"
 #include "number/dtype.h"
@@ -35,7 +36,8 @@ struct Chain {
   Walk walk;
   float* c;
   Index c_stride;
-  bool accumulate;  // the chain of each output starts from C, else from +0
+  bool accumulate;                              // the chain of each output starts from C, else from +0
+  Accumulator accumulator = Accumulator::fp32;  // fp16: C holds FP16 values
 };
 
 // The chain for a GPU family: steps of emulator/dot_model.h. `isa` is one of available_isas() and changes no

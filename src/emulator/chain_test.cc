@@ -25,11 +25,13 @@ struct Case {
   Family family;
   Dtype dtype;
   Inputs inputs;
+  Accumulator accumulator = Accumulator::fp32;
 };
 
 std::string describe(const Case& c) {
   return std::string(name_of(c.family)) + " " + std::string(name_of(c.dtype)) + " inputs " +
-         std::to_string(static_cast<int>(c.inputs));
+         std::to_string(static_cast<int>(c.inputs)) +
+         (c.accumulator == Accumulator::fp16 ? " into fp16" : "");
 }
 
 std::vector<Case> all_cases() {
@@ -37,7 +39,10 @@ std::vector<Case> all_cases() {
   for (const Family family : {Family::volta, Family::turing, Family::ampere, Family::hopper}) {
     for (const Dtype dtype : {Dtype::fp16, Dtype::bf16}) {
       if (!dot_arithmetic(family, operand_of(dtype))) continue;
-      for (const Inputs inputs : kAllInputs) cases.push_back({family, dtype, inputs});
+      for (const Inputs inputs : kAllInputs) {
+        cases.push_back({family, dtype, inputs});
+        if (dtype == Dtype::fp16) cases.push_back({family, dtype, inputs, Accumulator::fp16});
+      }
     }
   }
   return cases;
@@ -52,15 +57,18 @@ Index compare(const Case& c, const Shape& shape, std::uint32_t seed) {
   std::vector<float> a;
   for (const std::uint16_t bits : halves) a.push_back(decode_half(c.dtype, bits));
   const auto panels = random_operands(c.inputs, c.dtype, padded * k, random);
-  const auto start = random_accumulators(c.inputs, shape.rows * shape.columns, random);
+  auto start = random_accumulators(c.inputs, shape.rows * shape.columns, random);
+  if (c.accumulator == Accumulator::fp16) {
+    for (float& x : start) x = round_to_fp16(x);
+  }
 
   const auto run = [&](bool accumulate, auto body) {
     std::vector<float> out = start;
     body(Chain{a.data(), k, shape.rows, panels.data(), k * kPanelColumns, shape.columns, shape.walk,
-               out.data(), shape.columns, accumulate});
+               out.data(), shape.columns, accumulate, c.accumulator});
     return out;
   };
-  const DotArithmetic arithmetic = *dot_arithmetic(c.family, operand_of(c.dtype));
+  const DotArithmetic arithmetic = *dot_arithmetic(c.family, operand_of(c.dtype), c.accumulator);
   for (const bool accumulate : {true, false}) {
     const auto expected = run(accumulate, [&](const Chain& t) { reference_chain(arithmetic, c.dtype, t); });
     for (const Isa isa : available_isas()) {
@@ -102,7 +110,9 @@ TEST(EmulateChain, EveryTileAndTail) {
       std::uint32_t seed = 100;
       for (const Index rows : {1, 2, 63, 64, 65}) {
         for (const Index columns : {1, 15, 16, 17, 48, 64, 65, 130}) {
-          compare({family, Dtype::fp16, inputs}, {rows, columns, {.run = 37}}, ++seed);
+          for (const Accumulator accumulator : {Accumulator::fp32, Accumulator::fp16}) {
+            compare({family, Dtype::fp16, inputs, accumulator}, {rows, columns, {.run = 37}}, ++seed);
+          }
         }
       }
     }

@@ -12,6 +12,7 @@ namespace {
 
 constexpr int kSingleMinExponent = -126;
 constexpr int kSingleFractionBits = 23;
+constexpr int kHalfFractionBits = 10;
 
 // Terms are aligned with no smaller exponent than this one (seen on Hopper with BF16: docs/numerics.md).
 constexpr int kLeastAlignment = -133;
@@ -90,11 +91,36 @@ float truncate_to_float(std::int64_t sum, int unit, int fraction_bits) {
   return std::bit_cast<float>(sign | field << 23 | (static_cast<std::uint32_t>(kept) & 0x7fffffU));
 }
 
+// sum * 2^unit rounded to the nearest FP16, ties to even, subnormals included; zero is +0.
+float round_to_half(std::int64_t sum, int unit) {
+  const std::int64_t magnitude = sum < 0 ? -sum : sum;
+  const int exponent =
+      std::max(static_cast<int>(std::bit_width(static_cast<std::uint64_t>(magnitude))) - 1 + unit,
+               min_exponent(Operand::fp16));
+  const int shift = exponent - kHalfFractionBits - unit;  // of the last fraction bit
+  std::int64_t kept = 0;
+  if (shift <= 0) {
+    kept = magnitude << -shift;
+  } else if (shift < 63) {
+    const std::int64_t rest = magnitude & ((std::int64_t{1} << shift) - 1);
+    const std::int64_t half = std::int64_t{1} << (shift - 1);
+    kept = magnitude >> shift;
+    if (rest > half || (rest == half && kept % 2 == 1)) ++kept;
+  }
+  if (kept == 0) return 0.0F;
+  const float value = std::ldexp(static_cast<float>(kept), exponent - kHalfFractionBits);
+  const float rounded = value > 65504.0F ? std::numeric_limits<float>::infinity() : value;
+  return sum < 0 ? -rounded : rounded;
+}
+
 }  // namespace
 
 float fused_dot_add(const DotArithmetic& arithmetic, Operand operand, float c, const float* a, const float* b,
                     Index n) {
-  if (const auto special = special_sum(c, a, b, n)) return *special;
+  const bool half = arithmetic.accumulator == Accumulator::fp16;
+  if (const auto special = special_sum(c, a, b, n)) {
+    return half && std::isnan(*special) ? std::bit_cast<float>(0x7fffe000U) : *special;
+  }
   const int operand_fraction = significand_bits(operand) - 1;
   const int smallest = min_exponent(operand);
   const auto product = [&](Index i) {
@@ -103,7 +129,8 @@ float fused_dot_add(const DotArithmetic& arithmetic, Operand operand, float c, c
     return Term{x.negative != y.negative, x.significand * y.significand, x.exponent + y.exponent};
   };
 
-  const Term start = decompose(c, kSingleFractionBits, kSingleMinExponent);
+  const int start_fraction = half ? kHalfFractionBits : kSingleFractionBits;
+  const Term start = decompose(c, start_fraction, half ? min_exponent(Operand::fp16) : kSingleMinExponent);
   int largest = kLeastAlignment;
   const auto include = [&](const Term& term) {
     if (term.significand != 0) largest = std::max(largest, term.exponent);
@@ -112,9 +139,10 @@ float fused_dot_add(const DotArithmetic& arithmetic, Operand operand, float c, c
   for (Index i = 0; i < n; ++i) include(product(i));
 
   const int fraction = arithmetic.fraction_bits;
-  std::int64_t sum = aligned(start, kSingleFractionBits, largest, fraction);
+  std::int64_t sum = aligned(start, start_fraction, largest, fraction);
   for (Index i = 0; i < n; ++i) sum += aligned(product(i), 2 * operand_fraction, largest, fraction);
-  return truncate_to_float(sum, largest - fraction, arithmetic.result_fraction_bits);
+  return half ? round_to_half(sum, largest - fraction)
+              : truncate_to_float(sum, largest - fraction, arithmetic.result_fraction_bits);
 }
 
 }  // namespace assay

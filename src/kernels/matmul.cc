@@ -37,7 +37,7 @@ class Product {
   void run(const SumOrder& order, const Region& task) const {
     float* out = out_ + task.row * w_.columns + task.column;
     if (order.walks.size() == 1) {
-      chain(order.walks[0], task, out, w_.columns);
+      chain(order, order.walks[0], task, out, w_.columns);
     } else {
       sum(order, task, out);
     }
@@ -47,7 +47,7 @@ class Product {
   }
 
  private:
-  void chain(const Walk& walk, const Region& task, float* c, Index c_stride) const {
+  void chain(const SumOrder& order, const Walk& walk, const Region& task, float* c, Index c_stride) const {
     compute_.ops.chain(compute_.family(), w_.dtype,
                        {.a = a_ + task.row * w_.rows,
                         .a_stride = w_.rows,
@@ -58,7 +58,8 @@ class Product {
                         .walk = walk,
                         .c = c,
                         .c_stride = c_stride,
-                        .accumulate = false});
+                        .accumulate = false,
+                        .accumulator = order.accumulator});
   }
 
   void sum(const SumOrder& order, const Region& task, float* out) const {
@@ -66,11 +67,16 @@ class Product {
     std::vector<float> sums(order.walks.size() * static_cast<std::size_t>(size));
     for (std::size_t i = 0; i < order.walks.size(); ++i) {
       float* c = sums.data() + static_cast<Index>(i) * size;
-      chain(order.walks[i], task, c, task.columns);
+      chain(order, order.walks[i], task, c, task.columns);
       if (order.rounds_walks) compute_.ops.round(c, size, c);
     }
     for (const Add& add : order.adds) {
-      compute_.ops.accumulate(sums.data() + add.from * size, size, sums.data() + add.into * size);
+      float* into = sums.data() + add.into * size;
+      if (order.accumulator == Accumulator::fp32) {
+        compute_.ops.accumulate(sums.data() + add.from * size, size, into);
+      } else {
+        compute_.ops.add(into, sums.data() + add.from * size, size, into);
+      }
     }
     for (Index r = 0; r < task.rows; ++r) {
       std::copy_n(sums.begin() + r * task.columns, task.columns, out + r * w_.columns);
@@ -87,6 +93,10 @@ class Product {
 
 void matmul(const Compute& compute, const Schedule& schedule, RowRange rows, const float* a,
             const PackedMatrix& w, float* out) {
+  for (const SumOrder& order : schedule.orders) {
+    require(order.accumulator == Accumulator::fp32 || compute.ops.dtype == Dtype::fp16,
+            "FP16 accumulators go with FP16 activations");
+  }
   const Product product(compute, a, w, out);
   const std::vector<Region> tasks = tasks_of(schedule, rows);
   Index covered = 0;

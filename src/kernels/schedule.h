@@ -23,6 +23,8 @@ struct SumOrder {
   std::vector<Walk> walks;
   std::vector<Add> adds;
   bool rounds_walks = false;  // each walk's result is rounded to the activation type before the additions
+  // fp16: the chains keep FP16, and every addition is rounded to FP16.
+  Accumulator accumulator = Accumulator::fp32;
   bool operator==(const SumOrder&) const = default;
 };
 
