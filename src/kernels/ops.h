@@ -28,6 +28,20 @@ struct LogSumExp {
   float log_sum;  // log(sum_i exp(x_i - max))
 };
 
+// One k block of kernels/exllama.h for a panel of 16 columns.
+struct HalfDots {
+  const float* x;  // [rows, count], FP16 values, rows x_stride apart
+  Index x_stride;
+  Index rows;
+  const std::int8_t* integers;  // [count, 16]
+  const float* scales;          // [groups, 16] of all of K, FP16 values
+  Index first;                  // the block's first k; k has the scales of group k / group_size
+  Index count;                  // a multiple of 8, at most 128
+  Index group_size;             // a multiple of 8
+  float* out;                   // [rows, 16], rows out_stride apart
+  Index out_stride;
+};
+
 struct Ops {
   Isa isa;
   Dtype dtype;  // of activations: FP16 or BF16
@@ -72,6 +86,9 @@ struct Ops {
   // m = max_i x_i, then log of the sum of exp(x_i - m) in reduction lanes. log-softmax of x_i is (x_i - m) -
   // log_sum.
   LogSumExp (*log_sum_exp)(const float* x, Index n);
+
+  // The block's results as kernels/exllama.h says, in FP16 whatever `dtype`. A NaN is some NaN.
+  void (*half_dots)(const HalfDots& block);
 };
 
 // The implementation for one of available_isas() and FP16 or BF16 activations; Fault for others.

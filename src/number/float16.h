@@ -45,6 +45,18 @@ constexpr std::uint16_t to_fp16(float value) {
   return signed_as((magnitude - 0x38000000U + 0xfffU + ((magnitude >> 13) & 1U)) >> 13);
 }
 
+// x, if FP32 holds it; else the neighbour in FP32 whose last bit is 1. Rounding that to 22 bits or fewer
+// (to_fp16, to_bf16) rounds x itself, once (Boldo and Melquiond, "When double rounding is odd", 2005). |x|
+// within FP32's range.
+constexpr float to_odd_float(double x) {
+  const auto nearest = static_cast<float>(x);
+  const auto bits = std::bit_cast<std::uint32_t>(nearest);
+  const double back = nearest;
+  if (!(back < x || back > x) || (bits & 1U) != 0) return nearest;
+  const bool grows = (back < x) == (x > 0);
+  return std::bit_cast<float>(grows ? bits + 1 : bits - 1);
+}
+
 constexpr float round_to_fp16(float value) { return from_fp16(to_fp16(value)); }
 constexpr float round_to_bf16(float value) { return from_bf16(to_bf16(value)); }
 

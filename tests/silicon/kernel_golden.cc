@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <string>
 
+#include "kernels/recipes/dense.h"
 #include "silicon/kernel_vectors.h"
 
 namespace assay {
@@ -27,15 +28,48 @@ std::vector<std::vector<std::uint16_t>> rivals(const KernelCase& c, std::size_t 
   return outputs;
 }
 
-void print_case(const KernelCase& c) {
-  const auto& real = c.parts.at(0);
-  const std::size_t count = std::min(kSearched, real.size());
-  const auto others = rivals(c, count);
+// cublasHgemm's other splits and sums, FP32 accumulators among them.
+std::vector<std::vector<std::uint16_t>> half_gemm_rivals(const KernelCase& c, std::size_t count) {
+  std::vector<std::vector<std::uint16_t>> outputs;
+  for (const Index splits : {1, 2, 4, 8}) {
+    SumOrder order = split_k_schedule(c.problem, splits)->orders.at(0);
+    outputs.push_back(replay_order(c, order, Family::hopper, count));
+    order.accumulator = Accumulator::fp16;
+    outputs.push_back(replay_order(c, order, Family::hopper, count));
+    std::reverse(order.walks.begin(), order.walks.end());
+    outputs.push_back(replay_order(c, order, Family::hopper, count));
+  }
+  std::erase_if(outputs, [&](const auto& o) { return std::equal(o.begin(), o.end(), c.parts[0].begin()); });
+  return outputs;
+}
+
+// Outputs whose lanes show.
+std::vector<std::size_t> telling_blocks(const KernelCase& c, std::size_t count) {
+  const auto faulty = replay_blocks(c, Isa::scalar, count, BlockFault::halves_as_lanes);
   std::vector<std::size_t> kept;
   for (std::size_t j = 0; j < count && kept.size() < kTelling; ++j) {
-    if (std::any_of(others.begin(), others.end(), [&](const auto& o) { return o[j] != real[j]; }))
+    bool tells = false;
+    for (std::size_t part = 0; part < faulty.size(); ++part)
+      tells = tells || faulty[part][j] != c.parts[part][j];
+    if (tells) kept.push_back(j);
+  }
+  return kept;
+}
+
+std::vector<std::size_t> telling(const KernelCase& c, std::size_t count) {
+  if (c.kernel == "exllama_partials") return telling_blocks(c, count);
+  const auto others = c.kernel == "exllama_hgemm" ? half_gemm_rivals(c, count) : rivals(c, count);
+  std::vector<std::size_t> kept;
+  for (std::size_t j = 0; j < count && kept.size() < kTelling; ++j) {
+    if (std::any_of(others.begin(), others.end(), [&](const auto& o) { return o[j] != c.parts[0][j]; }))
       kept.push_back(j);
   }
+  return kept;
+}
+
+void print_case(const KernelCase& c) {
+  const std::size_t count = std::min(kSearched, c.parts.at(0).size());
+  std::vector<std::size_t> kept = telling(c, count);
   for (std::size_t j = 0, added = 0; j < count && added < kOthers; ++j) {
     if (std::find(kept.begin(), kept.end(), j) == kept.end()) kept.push_back(j), ++added;
   }
@@ -44,8 +78,10 @@ void print_case(const KernelCase& c) {
               p.rows, p.outputs, p.inputs, p.group_size, p.zero_points ? 1 : 0, c.seed);
   for (const std::size_t j : kept) std::printf(" %zu", j);
   std::printf("\n");
-  for (const std::size_t j : kept) std::printf("%04x", real[j]);
-  std::printf("\n");
+  for (const auto& part : c.parts) {
+    for (const std::size_t j : kept) std::printf("%04x", part[j]);
+    std::printf("\n");
+  }
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "silicon/kernel_vectors.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <fstream>
 #include <map>
@@ -8,6 +9,7 @@
 
 #include "emulator/arithmetic.h"
 #include "emulator/dot_model.h"
+#include "kernels/exllama.h"
 #include "number/float16.h"
 #include "probe/inputs.h"
 
@@ -80,9 +82,67 @@ std::uint16_t run_order(const DotArithmetic& arithmetic, const SumOrder& order, 
     sums.push_back(order.rounds_walks ? round_to_fp16(sum) : sum);
   }
   for (const Add& add : order.adds) {
-    sums[static_cast<std::size_t>(add.into)] += sums[static_cast<std::size_t>(add.from)];
+    float& into = sums[static_cast<std::size_t>(add.into)];
+    into += sums[static_cast<std::size_t>(add.from)];
+    if (order.accumulator == Accumulator::fp16) into = round_to_fp16(into);
   }
   return to_fp16(sums[0]);
+}
+
+std::uint16_t output_of(const KernelCase& c, std::size_t output, const SumOrder& order, Family family) {
+  const auto arithmetic = dot_arithmetic(family, Operand::fp16, order.accumulator);
+  require(arithmetic.has_value(), "the device multiplies FP16");
+  const auto x = operand_row(c, c.row(output));
+  const auto w = weight_column(c, c.column(output));
+  return run_order(*arithmetic, order, x.data(), w.data());
+}
+
+struct IntegerColumn {
+  std::vector<std::int8_t> q;  // [K], less the zero point
+  std::vector<float> scales;   // [G]
+};
+
+IntegerColumn integer_column(const KernelCase& c, Index column, int zero) {
+  const auto n = static_cast<std::uint64_t>(column);
+  const auto outputs = static_cast<std::uint64_t>(c.problem.outputs);
+  IntegerColumn made;
+  for (Index k = 0; k < c.problem.inputs; ++k) {
+    const auto q = assay_probe::nibble(c.seed, static_cast<std::uint64_t>(k), n, outputs);
+    made.q.push_back(static_cast<std::int8_t>(static_cast<int>(q) - zero));
+  }
+  for (Index g = 0; g < ceil_div(c.problem.inputs, c.problem.group_size); ++g) {
+    made.scales.push_back(from_fp16(assay_probe::scale(c.seed, static_cast<std::uint64_t>(g), n, outputs)));
+  }
+  return made;
+}
+
+// Of each 8 values the first four in the even places, the last four in the odd ones.
+template <class T>
+std::vector<T> halves_to_lanes(const std::vector<T>& values) {
+  std::vector<T> moved(values.size());
+  for (std::size_t k = 0; k < values.size(); ++k) {
+    moved[k] = values[k / 8 * 8 + k % 8 / 2 + (k % 2 == 0 ? 0 : 4)];
+  }
+  return moved;
+}
+
+float block_result(const KernelCase& c, Index block, const std::vector<float>& x, const IntegerColumn& column,
+                   Isa isa) {
+  const IntegerMatrix w = pack_integers(column.q, column.scales, c.problem.inputs, 1, c.problem.group_size);
+  const Index first = block * kExllamaBlock;
+  std::array<float, kPanelColumns> out;
+  ops_for(isa, Dtype::fp16)
+      .half_dots({.x = x.data() + first,
+                  .x_stride = 0,
+                  .rows = 1,
+                  .integers = w.panel(0) + first * kPanelColumns,
+                  .scales = w.panel_scales(0),
+                  .first = first,
+                  .count = std::min(kExllamaBlock, c.problem.inputs - first),
+                  .group_size = c.problem.group_size,
+                  .out = out.data(),
+                  .out_stride = kPanelColumns});
+  return out[0];
 }
 
 const SumOrder* order_of(const Schedule& schedule, Index row, Index column) {
@@ -165,17 +225,36 @@ Result<std::vector<std::uint16_t>> replay(const KernelCase& c, const KernelChoic
                                           const DeviceSpec& device, std::size_t count) {
   const auto schedule = schedule_for(kernel, c.problem, device);
   if (!schedule) return schedule.error();
-  const auto arithmetic = dot_arithmetic(device.family, Operand::fp16);
-  require(arithmetic.has_value(), "the device multiplies FP16");
   std::vector<std::uint16_t> outputs;
   for (std::size_t j = 0; j < count; ++j) {
     const SumOrder* order = order_of(*schedule, c.row(j), c.column(j));
     require(order != nullptr, "the schedule covers every output");
-    const auto x = operand_row(c, c.row(j));
-    const auto w = weight_column(c, c.column(j));
-    outputs.push_back(run_order(*arithmetic, *order, x.data(), w.data()));
+    outputs.push_back(output_of(c, j, *order, device.family));
   }
   return outputs;
+}
+
+std::vector<std::uint16_t> replay_order(const KernelCase& c, const SumOrder& order, Family family,
+                                        std::size_t count) {
+  std::vector<std::uint16_t> outputs;
+  for (std::size_t j = 0; j < count; ++j) outputs.push_back(output_of(c, j, order, family));
+  return outputs;
+}
+
+std::vector<std::vector<std::uint16_t>> replay_blocks(const KernelCase& c, Isa isa, std::size_t count,
+                                                      BlockFault fault) {
+  const Index blocks = ceil_div(c.problem.inputs, kExllamaBlock);
+  std::vector<std::vector<std::uint16_t>> results(static_cast<std::size_t>(blocks));
+  for (std::size_t j = 0; j < count; ++j) {
+    auto x = operand_row(c, c.row(j));
+    auto column = integer_column(c, c.column(j), fault == BlockFault::zero_point ? 7 : 8);
+    if (fault == BlockFault::halves_as_lanes) x = halves_to_lanes(x), column.q = halves_to_lanes(column.q);
+    for (Index block = 0; block < blocks; ++block) {
+      const float result = block_result(c, block, x, column, isa);
+      results[static_cast<std::size_t>(block)].push_back(to_fp16(result));
+    }
+  }
+  return results;
 }
 
 }  // namespace assay

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "emulator/device.h"
+#include "emulator/isa.h"
 #include "kernels/recipes/choose.h"
 
 namespace assay {
@@ -40,5 +41,20 @@ std::vector<float> weight_column(const KernelCase& c, Index column);
 // The first `count` outputs by the recipe, as FP16 bits. Error: the recipe refuses the problem.
 Result<std::vector<std::uint16_t>> replay(const KernelCase& c, const KernelChoice& kernel,
                                           const DeviceSpec& device, std::size_t count);
+
+// The first `count` outputs, each under this order of accumulation.
+std::vector<std::uint16_t> replay_order(const KernelCase& c, const SumOrder& order, Family family,
+                                        std::size_t count);
+
+// Faults of a 128-k block of kernels/exllama.h, to see that real bits tell them.
+enum class BlockFault : std::uint8_t {
+  none,
+  halves_as_lanes,  // lanes of 4 neighbouring k instead of even and odd k
+  zero_point        // off by one
+};
+
+// The results of exllama's blocks for the first `count` outputs, [block][output].
+std::vector<std::vector<std::uint16_t>> replay_blocks(const KernelCase& c, Isa isa, std::size_t count,
+                                                      BlockFault fault = BlockFault::none);
 
 }  // namespace assay

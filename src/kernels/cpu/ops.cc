@@ -27,6 +27,7 @@ namespace HWY_NAMESPACE {
 #include "kernels/cpu/vector-inl.h"
 //
 #include "kernels/cpu/chain-inl.h"
+#include "kernels/cpu/half_dots-inl.h"
 #include "kernels/cpu/rows-inl.h"
 
 template <class Round>
@@ -43,7 +44,8 @@ constexpr Ops kOps = {kLanes == 16 ? Isa::avx512 : Isa::avx2,
                       softmax_tile_row<Round>,
                       scale_row,
                       normalize_row<Round>,
-                      log_sum_exp_row};
+                      log_sum_exp_row,
+                      half_dots};
 
 const Ops& vector_ops(Dtype dtype) { return dtype == Dtype::fp16 ? kOps<Fp16> : kOps<Bf16>; }
 

@@ -9,9 +9,11 @@
 #include <vector>
 
 #include "base/error.h"
+#include "kernels/exllama.h"
 #include "kernels/recipes/awq.h"
 #include "kernels/recipes/cublas.h"
 #include "kernels/recipes/dense.h"
+#include "kernels/recipes/half_gemm.h"
 #include "kernels/recipes/machete.h"
 #include "kernels/recipes/marlin.h"
 
@@ -194,7 +196,10 @@ Result<Schedule> schedule_for(const KernelChoice& choice, const LinearProblem& p
     case KernelName::exllama:
       break;
   }
-  return Error{"", "kernel exllama", "a kernel that is a sum of tensor-core chains", choice.name};
+  if (auto checked = check_exllama(problem); !checked) return checked.error();
+  if (problem.rows > kExllamaMostRows) return half_gemm_schedule(problem, device);
+  return Error{"", "kernel exllama", fmt::format("more than {} rows for a sum of chains", kExllamaMostRows),
+               std::to_string(problem.rows)};
 }
 
 }  // namespace assay

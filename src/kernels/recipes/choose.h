@@ -56,7 +56,8 @@ Result<KernelChoice> choose_kernel(std::string_view quantization, std::string_vi
 // Whether what a row of the product gets depends on how many rows the pass has, and on its place among them.
 bool rows_change_bits(const KernelChoice& choice, const LinearProblem& problem, const DeviceSpec& device);
 
-// Error: the kernel refuses the problem; exllama, which is no sum of tensor-core chains, has no schedule.
+// Error: the kernel refuses the problem; exllama up to kExllamaMostRows rows, which is no sum of tensor-core
+// chains (kernels/exllama.h), has no schedule.
 Result<Schedule> schedule_for(const KernelChoice& choice, const LinearProblem& problem,
                               const DeviceSpec& device);
 

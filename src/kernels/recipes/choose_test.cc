@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "kernels/recipes/half_gemm.h"
 #include "kernels/recipes/marlin.h"
 #include "kernels/recipes/schedule_check.h"
 
@@ -106,7 +107,11 @@ TEST(ScheduleFor, RunsTheChosenRecipe) {
   EXPECT_EQ(first_defect(*run("awq", "awq"), problem), "");
   EXPECT_EQ(run("gptq", "marlin_b")->orders, marlin_schedule(problem, h100, MarlinGeneration::b)->orders);
   EXPECT_NE(run("gptq", "marlin_a")->orders, run("gptq", "marlin_b")->orders);
-  EXPECT_THAT(run("gptq", "exllama").error().message(), HasSubstr("kernel exllama"));
+  EXPECT_EQ(run("gptq", "exllama")->orders, half_gemm_schedule(problem, h100).orders);
+  LinearProblem few = problem;
+  few.rows = 50;
+  EXPECT_THAT(schedule_for(*choose_kernel("gptq", kProfile, h100, {}), few, h100).error().message(),
+              HasSubstr("kernel exllama: expected more than 50 rows for a sum of chains, found 50"));
   LinearProblem odd = problem;
   odd.outputs = 4096 + 64;
   const auto refused = schedule_for(*choose_kernel("gptq_marlin", kProfile, h100, {}), odd, h100);

@@ -145,6 +145,31 @@ LogSumExp log_sum_exp(const float* x, Index n) {
   return {max, portable_log(tree_sum(lanes))};
 }
 
+// RN16(a b + c), one rounding: a is an integer of at most 5 bits, b and c are FP16 numbers, so that the sum
+// is a multiple of 2^-24 below 2^21 and exact in FP64.
+float fma_to_half(float a, float b, float c) {
+  return round_to_fp16(to_odd_float(double{a} * double{b} + double{c}));
+}
+
+void half_dots(const HalfDots& t) {
+  for (Index row = 0; row < t.rows; ++row) {
+    const float* x = t.x + row * t.x_stride;
+    for (Index column = 0; column < kPanelColumns; ++column) {
+      float sum = 0.0F;
+      for (Index k = 0; k < t.count; k += 8) {
+        std::array<float, 2> lanes = {};
+        for (Index i = k; i < k + 8; ++i) {
+          float& lane = lanes[static_cast<std::size_t>(i % 2)];
+          lane = fma_to_half(static_cast<float>(t.integers[i * kPanelColumns + column]), x[i], lane);
+        }
+        const float scale = t.scales[(t.first + k) / t.group_size * kPanelColumns + column];
+        sum = std::fma(lanes[0] + lanes[1], scale, sum);
+      }
+      t.out[row * t.out_stride + column] = round_to_fp16(sum);
+    }
+  }
+}
+
 template <Dtype kDtype>
 constexpr Ops kOps = {Isa::scalar,
                       kDtype,
@@ -159,7 +184,8 @@ constexpr Ops kOps = {Isa::scalar,
                       softmax_tile<kDtype>,
                       scale,
                       normalize<kDtype>,
-                      log_sum_exp};
+                      log_sum_exp,
+                      half_dots};
 
 }  // namespace
 
