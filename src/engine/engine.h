@@ -34,6 +34,7 @@ struct ScoreRequest {
   Index prompt_length = 0;           // how many of them are the prompt
   std::vector<AskedPosition> asked;  // positions ascending
   Replay replay = Replay::prefill;
+  std::uint64_t noise_seed = 0;  // orders what a kernel leaves to chance; deterministic setups ignore it
 };
 
 struct GenerateRequest {
@@ -43,6 +44,7 @@ struct GenerateRequest {
   // Recorded positions: the last n of the prompt and the last n of what was generated; 0 = all.
   Index last_positions = 3;
   bool ignore_eos = false;
+  std::uint64_t noise_seed = 0;  // as in ScoreRequest
 };
 
 // Not thread-safe: one call at a time. The KV cache of the previous call is kept, and a token prefix shared

@@ -84,7 +84,8 @@ Result<Generation> generate_unit(const GeneratePlan& plan, const Unit& unit, Eng
                                      .max_new_tokens = plan.generate.max_new_tokens,
                                      .top_k = plan.generate.top_k,
                                      .last_positions = plan.generate.last_positions,
-                                     .ignore_eos = plan.generate.ignore_eos});
+                                     .ignore_eos = plan.generate.ignore_eos,
+                                     .noise_seed = static_cast<std::uint64_t>(unit.run)});
   if (!generation) return generation.error();
   generation->setup = plan.setups[unit.setup].name;
   generation->reference = unit.reference;

@@ -19,6 +19,9 @@
 namespace assay {
 namespace {
 
+// No run of a generation has this seed: a verifier's chance is another than the provider's.
+constexpr std::uint64_t kVerifierNoise = 0x7e57;
+
 struct Unit {
   std::size_t verifier = 0;  // index in plan.setups
   std::size_t claim = 0;     // index in record.generations
@@ -84,7 +87,8 @@ Result<Reexecution> reexecute(const VerifyPlan& plan, const Unit& unit, Engine& 
   ScoreRequest request{.tokens = tokens_of(claim),
                        .prompt_length = static_cast<Index>(claim.prompt_ids.size()),
                        .asked = {},
-                       .replay = plan.replay};
+                       .replay = plan.replay,
+                       .noise_seed = kVerifierNoise};
   for (const auto* phase : {&claim.prefill, &claim.decode}) {
     for (const PositionScores& position : *phase) {
       AskedPosition asked{.position = position.position, .ids = {}, .top_k = plan.record.settings.top_k};

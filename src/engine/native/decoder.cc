@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/splitmix.h"
 #include "kernels/attention.h"
 #include "number/float16.h"
 
@@ -67,11 +68,13 @@ void Decoder::forward(std::span<const std::int32_t> tokens, const Pass& pass, De
 void Decoder::block(std::span<const std::int32_t> tokens, const Pass& pass, DecoderState& state) {
   const auto position = static_cast<Index>(state.tokens.size());
   const auto rows = static_cast<Index>(tokens.size());
-  const Place place{position, {position - pass.first, rows}, pass.rows};
+  Place place{position, {position - pass.first, rows}, pass.rows, 0};
+  const std::uint64_t noise = seed_of_part(state.noise_seed, static_cast<std::uint64_t>(pass.first));
   Buffers buffers(config_, rows);
   embed(tokens, buffers.residual.data());
   if (probe_) probe_(0, buffers.residual.data(), rows);
   for (std::size_t i = 0; i < weights_.layers.size(); ++i) {
+    place.noise = seed_of_part(noise, i);
     attention_block(weights_.layers[i], place, state.layers[i], buffers);
     mlp_block(weights_.layers[i], place, buffers);
     if (probe_) probe_(static_cast<Index>(i) + 1, buffers.residual.data(), rows);
@@ -97,13 +100,13 @@ void Decoder::attention_block(const DecoderLayer& layer, const Place& place, KvC
   const Index rows = place.rows.count;
   const Index width = (config_.heads + 2 * config_.kv_heads) * config_.head_dim;
   normalize(layer.input_norm, buffers.residual.data(), rows, buffers.normed.data());
-  apply(layer.qkv, place, buffers.normed.data(), buffers.qkv.data());
+  apply(layer.qkv, Product::qkv, place, buffers.normed.data(), buffers.qkv.data());
   for_each_row(compute_, rows, [&](Index row) {
     rotate_and_store(layer, place.position + row, buffers.qkv.data() + row * width, cache);
   });
   attention(compute_, buffers.qkv.data(), width, rows, place.position, config_.heads, cache,
             buffers.attended.data());
-  apply(layer.output, place, buffers.attended.data(), buffers.update.data());
+  apply(layer.output, Product::output, place, buffers.attended.data(), buffers.update.data());
   add_to(buffers.update, rows, buffers.residual);
 }
 
@@ -129,12 +132,12 @@ void Decoder::mlp_block(const DecoderLayer& layer, const Place& place, Buffers& 
   const Index rows = place.rows.count;
   const Index inner = config_.intermediate_size;
   normalize(layer.post_attention_norm, buffers.residual.data(), rows, buffers.normed.data());
-  apply(layer.gate_up, place, buffers.normed.data(), buffers.gate_up.data());
+  apply(layer.gate_up, Product::gate_up, place, buffers.normed.data(), buffers.gate_up.data());
   for_each_row(compute_, rows, [&](Index row) {
     const float* gate = buffers.gate_up.data() + row * 2 * inner;
     compute_.ops.silu_mul(gate, gate + inner, inner, buffers.activated.data() + row * inner);
   });
-  apply(layer.down, place, buffers.activated.data(), buffers.update.data());
+  apply(layer.down, Product::down, place, buffers.activated.data(), buffers.update.data());
   add_to(buffers.update, rows, buffers.residual);
 }
 
@@ -145,8 +148,9 @@ void Decoder::normalize(const std::vector<float>& weight, const float* x, Index 
                [&](Index row) { compute_.ops.rms_norm(x + row * n, weight.data(), n, eps, out + row * n); });
 }
 
-void Decoder::apply(const Linear& linear, const Place& place, const float* x, float* out) {
-  product_.run(linear, place.pass_rows, place.rows, x, out);
+void Decoder::apply(const Linear& linear, Product which, const Place& place, const float* x, float* out) {
+  product_.run(linear, place.pass_rows, place.rows, x, out,
+               seed_of_part(place.noise, static_cast<std::uint64_t>(which)));
 }
 
 void Decoder::add_to(const std::vector<float>& update, Index rows, std::vector<float>& residual) const {

@@ -31,6 +31,8 @@ struct DecoderState {
   std::vector<Pass> passes;  // that the tokens went in; the last one may lack its last rows
   std::vector<KvCache> layers;
   std::vector<float> hidden;  // [tokens, H], after the last norm
+  // Under which all of it was computed; orders what a kernel leaves to chance.
+  std::uint64_t noise_seed = 0;
 
   // Forgets all but the first `count` tokens.
   void keep(Index count, Index hidden_size);
@@ -67,14 +69,16 @@ class Decoder {
     Index position;
     RowRange rows;
     Index pass_rows;
+    std::uint64_t noise;  // of the pass and layer
   };
+  enum class Product : std::uint8_t { qkv, output, gate_up, down };
   void block(std::span<const std::int32_t> tokens, const Pass& pass, DecoderState& state);
   void embed(std::span<const std::int32_t> tokens, float* residual) const;
   void attention_block(const DecoderLayer& layer, const Place& place, KvCache& cache, Buffers& buffers);
   void rotate_and_store(const DecoderLayer& layer, Index position, float* qkv, KvCache& cache) const;
   void mlp_block(const DecoderLayer& layer, const Place& place, Buffers& buffers);
   void normalize(const std::vector<float>& weight, const float* x, Index rows, float* out) const;
-  void apply(const Linear& linear, const Place& place, const float* x, float* out);
+  void apply(const Linear& linear, Product which, const Place& place, const float* x, float* out);
   void add_to(const std::vector<float>& update, Index rows, std::vector<float>& residual) const;
 
   const ModelConfig& config_;

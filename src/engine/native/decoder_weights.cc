@@ -56,6 +56,7 @@ class Loader {
     auto values = dequantize(*matrix, dtype_);
     if (!values) return fail(values.error());
     linear.weight = pack_rows(*values, inputs, outputs, dtype_);
+    if (form_.keeps_integers) linear.integers = integers_of(*std::move(matrix));
     return linear;
   }
 
@@ -63,15 +64,19 @@ class Loader {
   Linear fused(std::span<const LinearLayer> parts) {
     Linear whole;
     std::vector<PackedMatrix> matrices;
+    std::vector<IntegerMatrix> integers;
     for (const LinearLayer& part : parts) {
       Linear linear = config_.quantization ? quantized(part.name, part.inputs, part.outputs)
                                            : dense(part.name + ".weight", part.inputs, part.outputs);
       if (error_) return {};
-      if (!matrices.empty() && linear.input_order != whole.input_order) {
+      const bool other_integers =
+          !integers.empty() && linear.integers->input_order != integers[0].input_order;
+      if (!matrices.empty() && (linear.input_order != whole.input_order || other_integers)) {
         return fail({weights_.files()[0].string(), part.name + ".g_idx",
                      "the groups of the layers that it is fused with", "other groups"});
       }
       matrices.push_back(std::move(linear.weight));
+      if (linear.integers) integers.push_back(*std::move(linear.integers));
       whole.input_order = std::move(linear.input_order);
       whole.group_size = linear.group_size;
       whole.zero_points = linear.zero_points;
@@ -82,6 +87,7 @@ class Loader {
       whole.bias.insert(whole.bias.end(), bias.begin(), bias.end());
     }
     whole.weight = matrices.size() == 1 ? std::move(matrices[0]) : concatenate(matrices);
+    if (!integers.empty()) whole.integers = concatenate(integers);
     return whole;
   }
 
@@ -95,6 +101,24 @@ class Loader {
   Linear fail(const Error& error) {
     if (!error_) error_ = error;
     return {};
+  }
+  IntegerMatrix integers_of(QuantizedMatrix matrix) const {
+    std::vector<std::int32_t> order;
+    if (config_.quantization->desc_act) order = sort_by_group(matrix);
+    std::vector<std::int8_t> values(matrix.q.size());
+    for (Index k = 0; k < matrix.rows; ++k) {
+      const std::int16_t* zeros =
+          matrix.zeros.data() + matrix.group_of_row[static_cast<std::size_t>(k)] * matrix.columns;
+      for (Index n = 0; n < matrix.columns; ++n) {
+        const auto at = static_cast<std::size_t>(k * matrix.columns + n);
+        values[at] = static_cast<std::int8_t>(matrix.q[at] - zeros[n]);
+      }
+    }
+    for (float& scale : matrix.scales) scale = round_to_fp16(scale);
+    IntegerMatrix packed =
+        pack_integers(values, matrix.scales, matrix.rows, matrix.columns, matrix.rows / matrix.groups);
+    packed.input_order = std::move(order);
+    return packed;
   }
   // Puts the rows in the order of their groups; returns which row went where.
   static std::vector<std::int32_t> sort_by_group(QuantizedMatrix& matrix) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "base/thread_pool.h"
 #include "checkpoint/config.h"
 #include "checkpoint/weights.h"
+#include "kernels/integer_matrix.h"
 #include "kernels/packed_matrix.h"
 
 namespace assay {
@@ -22,12 +24,14 @@ struct Linear {
   std::vector<float> bias;                // [outputs], or empty
   Index group_size = 0;                   // of the quantization, = inputs for one group a column; 0: none
   bool zero_points = false;
+  std::optional<IntegerMatrix> integers;  // where the kernel wants them: the same weights, not dequantized
 };
 
 // How a kernel wants quantized weights.
 struct WeightForm {
   bool sorts_by_group = false;          // with desc_act, rows in the order of their groups (stable)
   bool scales_columns_outside = false;  // with one group a column: w = q - z, the scale as output_scale
+  bool keeps_integers = false;  // q - z and the scales too; with desc_act, rows in the order of their groups
 };
 
 // H hidden size, D head size, I intermediate size.

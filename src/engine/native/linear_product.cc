@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <vector>
 
+#include "kernels/exllama.h"
+
 namespace assay {
 namespace {
 
@@ -22,7 +24,8 @@ LinearProblem problem_of(const Linear& linear, Index rows) {
 
 Result<void> LinearProduct::check(const Linear& linear, const std::string& file,
                                   const std::string& name) const {
-  for (const Index rows : {1, 2048}) {
+  const bool exllama = kernel_.kernel == KernelName::exllama;
+  for (const Index rows : {exllama ? kExllamaMostRows + 1 : Index{1}, Index{2048}}) {
     const auto made = schedule_for(kernel_, problem_of(linear, rows), spec_of(compute_.device));
     if (made) continue;
     Error error = made.error();
@@ -30,6 +33,7 @@ Result<void> LinearProduct::check(const Linear& linear, const std::string& file,
     error.key = name + (error.key.empty() ? "" : ": " + error.key);
     return error;
   }
+  require(!exllama || linear.integers.has_value(), "exllama's weights are loaded with their integers");
   return {};
 }
 
@@ -45,21 +49,35 @@ const Schedule& LinearProduct::schedule(const Linear& linear, Index pass_rows) {
   return schedules_.emplace(key, std::move(made.value())).first->second;
 }
 
-void LinearProduct::run(const Linear& linear, Index pass_rows, RowRange rows, const float* x, float* out) {
-  const Index inputs = linear.weight.rows;
+// Values of x [rows, K] in `order`.
+std::vector<float> LinearProduct::gather(const float* x, Index rows,
+                                         const std::vector<std::int32_t>& order) const {
+  const auto inputs = static_cast<Index>(order.size());
+  std::vector<float> gathered(static_cast<std::size_t>(rows * inputs));
+  for_each_row(compute_, rows, [&](Index row) {
+    for (Index k = 0; k < inputs; ++k) {
+      gathered[static_cast<std::size_t>(row * inputs + k)] =
+          x[row * inputs + order[static_cast<std::size_t>(k)]];
+    }
+  });
+  return gathered;
+}
+
+void LinearProduct::run(const Linear& linear, Index pass_rows, RowRange rows, const float* x, float* out,
+                        std::uint64_t noise) {
   const Index outputs = linear.weight.columns;
+  const bool integers = kernel_.kernel == KernelName::exllama && pass_rows <= kExllamaMostRows;
+  const std::vector<std::int32_t>& order = integers ? linear.integers->input_order : linear.input_order;
   std::vector<float> gathered;
-  if (!linear.input_order.empty()) {
-    gathered.resize(static_cast<std::size_t>(rows.count * inputs));
-    for_each_row(compute_, rows.count, [&](Index row) {
-      for (Index k = 0; k < inputs; ++k) {
-        gathered[static_cast<std::size_t>(row * inputs + k)] =
-            x[row * inputs + linear.input_order[static_cast<std::size_t>(k)]];
-      }
-    });
+  if (!order.empty()) {
+    gathered = gather(x, rows.count, order);
     x = gathered.data();
   }
-  matmul(compute_, schedule(linear, pass_rows), rows, x, linear.weight, out);
+  if (integers) {
+    exllama_product(compute_, rows, x, *linear.integers, noise, out);
+  } else {
+    matmul(compute_, schedule(linear, pass_rows), rows, x, linear.weight, out);
+  }
   for (const auto& [values, op] :
        {std::pair{&linear.output_scale, compute_.ops.multiply}, std::pair{&linear.bias, compute_.ops.add}}) {
     if (values->empty()) continue;

@@ -1,8 +1,10 @@
 // Runs linear layers by the kernel that was chosen, whatever the rows of the pass.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <tuple>
+#include <vector>
 
 #include "base/error.h"
 #include "engine/native/decoder_weights.h"
@@ -17,8 +19,10 @@ class LinearProduct {
   LinearProduct(const KernelChoice& kernel, const Compute& compute) : kernel_(kernel), compute_(compute) {}
 
   // y = RN(x W), then the layer's own output scale and bias. `x` and `out` point to the first of `rows`,
-  // which lie in a pass of `pass_rows`. Fault: a layer that check() refuses.
-  void run(const Linear& linear, Index pass_rows, RowRange rows, const float* x, float* out);
+  // which lie in a pass of `pass_rows`. `noise` orders what the kernel leaves to chance in this product.
+  // Fault: a layer that check() refuses.
+  void run(const Linear& linear, Index pass_rows, RowRange rows, const float* x, float* out,
+           std::uint64_t noise = 0);
 
   // Whether a row's bits depend on the rows of its pass.
   bool rows_change_bits(const Linear& linear) const;
@@ -28,6 +32,7 @@ class LinearProduct {
 
  private:
   const Schedule& schedule(const Linear& linear, Index pass_rows);
+  std::vector<float> gather(const float* x, Index rows, const std::vector<std::int32_t>& order) const;
 
   using Key = std::tuple<Index, Index, Index>;  // rows, outputs, inputs
   KernelChoice kernel_;

@@ -14,6 +14,7 @@
 #include "engine/native/decoder_weights.h"
 #include "engine/native/quantization_name.h"
 #include "engine/native/score_logits.h"
+#include "kernels/recipes/half_gemm.h"
 
 namespace assay {
 namespace {
@@ -63,6 +64,9 @@ class NativeEngine : public Engine {
   // Makes the state hold the first `count` of `tokens`, as rows of `passes`, with room for `capacity`; what
   // it holds already, in passes that give the same bits, is not computed again.
   void advance(std::span<const TokenId> tokens, Index count, std::span<const Pass> passes, Index capacity);
+  // Before advance(): forgets what was computed under another seed, where that can change a bit.
+  void use_noise(std::uint64_t seed);
+  std::string_view half_gemm_evidence() const;
   Index reusable(std::span<const TokenId> tokens, std::span<const Pass> passes) const;
   // From the state's hidden states.
   Result<std::vector<PositionScores>> read_scores(std::span<const AskedPosition> asked);
@@ -135,9 +139,18 @@ Index NativeEngine::reusable(std::span<const TokenId> tokens, std::span<const Pa
   return other.first == passes.end() ? common : std::min(common, other.first->first);
 }
 
+void NativeEngine::use_noise(std::uint64_t seed) {
+  if (!kernel_.deterministic() && state_.noise_seed != seed) forget();
+  state_.noise_seed = seed;
+}
+
 void NativeEngine::advance(std::span<const TokenId> tokens, Index count, std::span<const Pass> passes,
                            Index capacity) {
-  if (state_.layers.empty() || state_.layers[0].capacity() < capacity) state_ = decoder_.reserve(capacity);
+  if (state_.layers.empty() || state_.layers[0].capacity() < capacity) {
+    const std::uint64_t seed = state_.noise_seed;
+    state_ = decoder_.reserve(capacity);
+    state_.noise_seed = seed;
+  }
   Index at = std::min(reusable(tokens, passes), count);
   state_.keep(at, config_.hidden_size);
   tokens_computed_ += count - at;
@@ -196,6 +209,7 @@ Result<std::vector<PositionScores>> NativeEngine::score(const ScoreRequest& requ
   for (Index at = request.prompt_length; request.replay == Replay::decode && at < length; ++at) {
     passes.push_back({at, 1});
   }
+  use_noise(request.noise_seed);
   advance(request.tokens, end, passes, length);
   return read_scores(request.asked);
 }
@@ -214,6 +228,7 @@ Result<Generation> NativeEngine::generate(const GenerateRequest& request) {
   std::vector<TokenId> tokens = request.prompt;
   std::vector<Pass> passes = prefill_passes(prompt_length);
   const Index capacity = prompt_length + request.max_new_tokens;
+  use_noise(request.noise_seed);
   advance(tokens, prompt_length, passes, capacity);
   auto prefill = read_scores(asked);
   if (!prefill) return prefill.error();
@@ -237,6 +252,16 @@ Result<Generation> NativeEngine::generate(const GenerateRequest& request) {
   return made;
 }
 
+// Whether what passes of more than kExllamaMostRows rows run is cublasHgemm's recipe or an approximation.
+std::string_view NativeEngine::half_gemm_evidence() const {
+  const DecoderLayer& layer = weights_.layers.at(0);
+  std::vector<LinearProblem> problems;
+  for (const Linear* linear : {&layer.qkv, &layer.output, &layer.gate_up, &layer.down}) {
+    problems.push_back({.outputs = linear->weight.columns, .inputs = linear->weight.rows});
+  }
+  return assay::half_gemm_evidence(problems, spec_of(compute_.device));
+}
+
 Environment NativeEngine::describe() const {
   const DeviceSpec& spec = spec_of(compute_.device);
   Environment ran = {{"device", std::string(spec.name)},
@@ -247,12 +272,15 @@ Environment NativeEngine::describe() const {
                      {"lm_head_kernel", KernelChoice{}.name},
                      {"rows_change_bits", rows_change_bits_ ? "yes" : "no"},
                      {"deterministic", kernel_.deterministic() ? "yes" : "no"}};
+  if (kernel_.kernel == KernelName::exllama) ran.push_back({"half_gemm", std::string(half_gemm_evidence())});
   return ran;
 }
 
 WeightForm form_for(const KernelChoice& kernel) {
   const bool marlin = kernel.kernel == KernelName::marlin_a || kernel.kernel == KernelName::marlin_b;
-  return {.sorts_by_group = marlin || kernel.kernel == KernelName::machete, .scales_columns_outside = marlin};
+  return {.sorts_by_group = marlin || kernel.kernel == KernelName::machete,
+          .scales_columns_outside = marlin,
+          .keeps_integers = kernel.kernel == KernelName::exllama};
 }
 
 Result<void> check_layers(const DecoderWeights& weights, const LinearProduct& product,
