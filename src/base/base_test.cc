@@ -13,6 +13,7 @@
 #include "base/index.h"
 #include "base/json.h"
 #include "base/sha256.h"
+#include "base/splitmix.h"
 #include "base/thread_pool.h"
 
 namespace assay {
@@ -93,6 +94,13 @@ TEST(Json, UnknownKeySuggestsTheNearest) {
 
 TEST(Sha256, KnownAnswer) {
   EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST(SplitMix64, KnownAnswer) {
+  SplitMix64 random(0);
+  EXPECT_EQ(random.next(), 0xe220a8397b1dcdafULL);  // the authors' reference code
+  EXPECT_EQ(random.next(), 0x6e789e6aa1b965f4ULL);
+  EXPECT_NE(seed_of_part(1, 2), seed_of_part(2, 1));
 }
 
 TEST(ThreadPool, EveryIndexOnceAndExceptionsReturn) {

@@ -16,8 +16,8 @@
 // Not modelled: vLLM 0.5's kernel zeroes its output without a barrier and can lose an early block's addition;
 // threads of one thread block add at slightly different times.
 //
-// Source: vLLM csrc/quantization/gptq/{q_gemm.cu, qdq_4.cuh}, as of 2024-07. Measured: the blocks' results, on
-// an H200: 449,536 of 449,536 equal (docs/numerics.md). That HFMA2 rounds once is the PTX ISA's word
+// Source: vLLM csrc/quantization/gptq/{q_gemm.cu, qdq_4.cuh}, as of 2024-07. Measured: the blocks' results,
+// on an H200: 449,536 of 449,536 equal (docs/numerics.md). That HFMA2 rounds once is the PTX ISA's word
 // (fma.rn.f16x2): sums that FP32 does not hold did not occur among them.
 #pragma once
 

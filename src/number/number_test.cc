@@ -45,6 +45,24 @@ TEST(Float16, RoundsToNearestEvenAtEveryMidpoint) {
   EXPECT_EQ(to_fp16(65520.0F), 0x7c00);
 }
 
+TEST(Float16, OddFloatsKeepRoundingSingle) {
+  EXPECT_EQ(to_odd_float(1.5), 1.5F);
+  EXPECT_EQ(to_odd_float(1.0 + 0x1p-40), 1.0F + 0x1p-23F);
+  EXPECT_EQ(to_odd_float(-1.0 - 0x1p-40), -1.0F - 0x1p-23F);
+  EXPECT_EQ(to_odd_float(1.0 - 0x1p-40), 1.0F - 0x1p-24F);
+  EXPECT_EQ(to_odd_float(1.0 + 0x1p-23 + 0x1p-40), 1.0F + 0x1p-23F);
+  // Around every midpoint of FP16, by less than FP32 can say.
+  for (std::uint32_t half = 1; half < 0x7bffU; ++half) {
+    const double low = from_fp16(static_cast<std::uint16_t>(half));
+    const double high = from_fp16(static_cast<std::uint16_t>(half + 1));
+    const double middle = (low + high) / 2;
+    EXPECT_EQ(to_fp16(to_odd_float(middle * (1 + 0x1p-45))), half + 1);
+    EXPECT_EQ(to_fp16(to_odd_float(middle * (1 - 0x1p-45))), half);
+    EXPECT_EQ(to_fp16(to_odd_float(-middle * (1 + 0x1p-45))), 0x8000U + half + 1);
+    EXPECT_EQ(to_fp16(to_odd_float(middle)), half % 2 == 0 ? half : half + 1);
+  }
+}
+
 TEST(Float16, Bf16RoundsToNearestEvenAtEveryMidpoint) {
   for (std::uint32_t bits = 0; bits < 0x7f7f; ++bits) {
     const auto low = static_cast<std::uint16_t>(bits);

@@ -7,7 +7,7 @@
 //
 // Measured: the order, on an H200 with cuBLAS 13.1, 32 MiB of workspace: 73,728 outputs of 18 products, all
 // equal (docs/numerics.md). Which split cuBLAS takes is its heuristics' choice. It is a table here, measured
-// at every M from 51 to 8192 on an H100 and at 2,069 of them on an H200 (no difference), for the layers of
+// at every M from 51 to 8192 on an H100 and at 2,084 of them on an H200 (no difference), for the layers of
 // tiny-qwen3 and of Qwen3-8B. Approximate, and said so by half_gemm_evidence:
 //   - row counts at which cuBLAS treats some tiles of the output otherwise than the rest (stream-K): the
 //   table
