@@ -24,6 +24,7 @@ sanitize:
 	@$(MAKE) --no-print-directory PRESET=dev test
 
 bench: build
+	@$(BUILD)/bench/emulator_bench
 	@$(BUILD)/bench/prefill_bench models/tiny-qwen3
 	@python3 bench/demo_bench.py $(BUILD)/assay
 
