@@ -3,7 +3,7 @@
 PRESET ?= release
 BUILD = build/$(PRESET)
 
-.PHONY: build demo test sanitize bench format clean packages
+.PHONY: build demo test test-long sanitize bench format clean packages
 
 packages:
 	@tools/install_packages.sh
@@ -17,7 +17,11 @@ demo: build
 	@tools/demo.sh $(BUILD)/assay
 
 test: build
-	@ctest --preset $(PRESET) --no-tests=error
+	@ctest --preset $(PRESET) --no-tests=error -LE long
+
+# Sweeps of whole input spaces and hundreds of millions of steps; minutes.
+test-long: build
+	@ctest --preset $(PRESET) --no-tests=error -L long
 
 # The unit tests under the address and undefined-behaviour sanitizers.
 sanitize:

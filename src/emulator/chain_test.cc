@@ -139,6 +139,38 @@ TEST(EmulateChain, WalksVisitTheirRunsInOrder) {
   EXPECT_EQ(run({0, 16, 16, 4}), run({.run = 64}));
 }
 
+// All 65,536 patterns of both types, alone in a step: times one, from +0, each gives itself.
+TEST(EmulateChain, EveryOperandTimesOne) {
+  for (const Dtype dtype : {Dtype::fp16, Dtype::bf16}) {
+    std::vector<std::uint16_t> panels(Index{4096} * kPanelColumns);
+    const float one = 1.0F;
+    for (std::size_t i = 0; i < panels.size(); ++i) panels[i] = static_cast<std::uint16_t>(i);
+    for (const Family family : {Family::ampere, Family::hopper}) {
+      for (const Isa isa : available_isas()) {
+        std::vector<float> out(panels.size());
+        emulate_chain(isa, family, dtype,
+                      {&one,
+                       1,
+                       1,
+                       panels.data(),
+                       kPanelColumns,
+                       static_cast<Index>(out.size()),
+                       {.run = 1},
+                       out.data(),
+                       static_cast<Index>(out.size()),
+                       false});
+        for (std::size_t i = 0; i < out.size(); ++i) {
+          const float value = decode_half(dtype, static_cast<std::uint16_t>(i));
+          const float expected = std::isnan(value) ? std::bit_cast<float>(0x7fffffffU)
+                                 : value == 0      ? 0.0F
+                                                   : value;
+          ASSERT_TRUE(same_bits(out[i], expected)) << name_of(isa) << " " << std::hex << i;
+        }
+      }
+    }
+  }
+}
+
 TEST(EmulateChain, RunsTheInstructionSetAskedFor) {
   for (const Isa isa : available_isas()) EXPECT_EQ(emulating_isa(isa), isa);
   float out = 0;

@@ -127,6 +127,30 @@ TEST(HalfAccumulator, ExistsForHalfOperandsOnly) {
   EXPECT_FALSE(dot_arithmetic(Family::ieee, Operand::fp16, Accumulator::fp16).has_value());
 }
 
+// Every pair of finite E4M3 values: a product has at most 8 significant bits and stays as it is.
+TEST(DotModel, EveryFp8Product) {
+  const auto decode = [](std::uint32_t bits) {
+    const std::uint32_t field = bits >> 3 & 15;
+    const float fraction = static_cast<float>(bits & 7) / 8;
+    const float magnitude =
+        field == 0 ? std::ldexp(fraction, -6) : std::ldexp(1 + fraction, static_cast<int>(field) - 7);
+    return (bits & 0x80) != 0 ? -magnitude : magnitude;
+  };
+  for (const Family family : {Family::ada, Family::hopper, Family::blackwell}) {
+    const DotArithmetic arithmetic = *dot_arithmetic(family, Operand::fp8_e4m3);
+    for (std::uint32_t x = 0; x < 256; ++x) {
+      for (std::uint32_t y = 0; y < 256; ++y) {
+        if ((x & 0x7f) == 0x7f || (y & 0x7f) == 0x7f) continue;  // NaN
+        const float a = decode(x);
+        const float b = decode(y);
+        const float expected = a * b == 0 ? 0.0F : a * b;
+        ASSERT_TRUE(same_bits(fused_dot_add(arithmetic, Operand::fp8_e4m3, 0.0F, &a, &b, 1), expected))
+            << a << " " << b;
+      }
+    }
+  }
+}
+
 TEST(DotArithmetic, OlderFamiliesHaveNoBfloat) {
   EXPECT_FALSE(dot_arithmetic(Family::volta, Operand::bf16).has_value());
   EXPECT_FALSE(dot_arithmetic(Family::turing, Operand::bf16).has_value());

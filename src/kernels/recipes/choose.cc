@@ -75,7 +75,8 @@ std::vector<std::string_view> names_of(const Rows& rows) {
 
 template <class Rows>
 Error unknown(const char* key, const Rows& rows, std::string_view found) {
-  return {"", key, fmt::format("one of {}", fmt::join(names_of(rows), ", ")), std::string(found)};
+  return {"", key, fmt::format("one of {}", fmt::join(names_of(rows), ", ")),
+          found.empty() ? "an empty name" : std::string(found)};
 }
 
 const KernelRow& row_of(KernelName kernel) {
