@@ -16,14 +16,15 @@ namespace {
 
 // SHA-256 over id, rank and log-probability bits of 70 positions, top 5, replayed in one pass.
 std::string fingerprint_of(const std::string& model, const std::string& quantization,
-                           const std::string& device, const std::string& dtype) {
+                           const std::string& device, const std::string& dtype, const std::string& profile) {
   ThreadPool pool(2);
   const auto engine = open_engine({.name = "golden",
                                    .model = ASSAY_SOURCE_DIR "/models/" + model,
                                    .quantization = quantization,
                                    .dtype = dtype,
                                    .device = device,
-                                   .weights_sha256 = ""},
+                                   .weights_sha256 = "",
+                                   .profile = profile},
                                   pool);
   if (!engine) return engine.error().message();
   ScoreRequest request;
@@ -50,10 +51,10 @@ TEST(Golden, ScoresHaveTheirRecordedBits) {
   const auto golden = read_json(ASSAY_SOURCE_DIR "/tests/golden/scores.json");
   ASSERT_TRUE(golden.ok()) << golden.error().message();
   ASSERT_EQ(golden->at("numerics_version"), kNumericsVersion);
-  ASSERT_EQ(golden->at("scores").size(), 7U);
+  ASSERT_EQ(golden->at("scores").size(), 22U);
   for (const Json& row : golden->at("scores")) {
-    EXPECT_EQ(row.at("sha256"),
-              fingerprint_of(row.at("model"), row.at("quantization"), row.at("device"), row.at("dtype")))
+    EXPECT_EQ(row.at("sha256"), fingerprint_of(row.at("model"), row.at("quantization"), row.at("device"),
+                                               row.at("dtype"), row.value("profile", "vllm-0.11")))
         << row.dump();
   }
 }
