@@ -23,6 +23,8 @@ namespace assay {
 namespace HWY_NAMESPACE {
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
 
+#include "emulator/chain_vectors-inl.h"
+//
 #include "emulator/chain-inl.h"
 
 Isa vector_isa() { return kLanes == 16 ? Isa::avx512 : Isa::avx2; }

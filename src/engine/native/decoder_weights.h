@@ -1,9 +1,11 @@
 // The weights of a Qwen3, Qwen2 or Llama decoder, ready for the kernels.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -44,6 +46,14 @@ struct DecoderLayer {
   Linear gate_up;                           // [H, 2 I]
   Linear down;                              // [I, H]
 };
+
+// The layer's linears with their names in vLLM, in the order in which they run.
+inline std::array<std::pair<const Linear*, const char*>, 4> linears_of(const DecoderLayer& layer) {
+  return {{{&layer.qkv, "self_attn.qkv_proj"},
+           {&layer.output, "self_attn.o_proj"},
+           {&layer.gate_up, "mlp.gate_up_proj"},
+           {&layer.down, "mlp.down_proj"}}};
+}
 
 struct DecoderWeights {
   std::vector<std::uint16_t> embedding;  // [vocabulary, H], bits of the activation type

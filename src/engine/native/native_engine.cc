@@ -1,31 +1,16 @@
-// The engine that computes everything itself.
+#include "engine/native/native_engine.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 
-#include "checkpoint/config.h"
-#include "checkpoint/model_files.h"
-#include "checkpoint/weights.h"
-#include "emulator/arithmetic.h"
-#include "engine/engine.h"
-#include "engine/native/decoder.h"
-#include "engine/native/decoder_weights.h"
-#include "engine/native/quantization_name.h"
 #include "engine/native/score_logits.h"
+#include "kernels/recipes/cublas.h"
 #include "kernels/recipes/half_gemm.h"
 
 namespace assay {
 namespace {
-
-// The linear layers of a decoder layer, with their names.
-std::vector<std::pair<const Linear*, const char*>> linears_of(const DecoderLayer& layer) {
-  return {{&layer.qkv, "self_attn.qkv_proj"},
-          {&layer.output, "self_attn.o_proj"},
-          {&layer.gate_up, "mlp.gate_up_proj"},
-          {&layer.down, "mlp.down_proj"}};
-}
 
 bool any_row_changes_bits(const DecoderWeights& weights, const LinearProduct& product) {
   const auto linears = linears_of(weights.layers.at(0));  // every layer has the same shapes
@@ -33,55 +18,18 @@ bool any_row_changes_bits(const DecoderWeights& weights, const LinearProduct& pr
                      [&](const auto& linear) { return product.rows_change_bits(*linear.first); });
 }
 
-class NativeEngine : public Engine {
- public:
-  NativeEngine(std::string model, ModelConfig config, DecoderWeights weights, const Compute& compute,
-               const KernelChoice& kernel, Index prefill_tokens)
-      : model_(std::move(model)),
-        config_(std::move(config)),
-        weights_(std::move(weights)),
-        compute_(compute),
-        kernel_(kernel),
-        prefill_tokens_(prefill_tokens),
-        rows_change_bits_(any_row_changes_bits(weights_, LinearProduct(kernel, compute))),
-        decoder_(config_, weights_, compute_, kernel_) {}
+}  // namespace
 
-  Index vocabulary_size() const override { return config_.vocabulary_size; }
-  Index context_length() const override { return config_.context_length; }
-  Index tokens_computed() const override { return tokens_computed_; }
-  void forget() override { state_.keep(0, config_.hidden_size); }
-  Environment describe() const override;
-
-  Result<std::vector<PositionScores>> score(const ScoreRequest& request) override;
-  Result<Generation> generate(const GenerateRequest& request) override;
-
- private:
-  std::optional<Error> check_tokens(std::span<const TokenId> tokens, Index capacity) const;
-  std::optional<Error> check_asked(const ScoreRequest& request) const;
-
-  // The passes of `prompt` tokens as the engine would cut them.
-  std::vector<Pass> prefill_passes(Index prompt) const;
-  // Makes the state hold the first `count` of `tokens`, as rows of `passes`, with room for `capacity`; what
-  // it holds already, in passes that give the same bits, is not computed again.
-  void advance(std::span<const TokenId> tokens, Index count, std::span<const Pass> passes, Index capacity);
-  // Before advance(): forgets what was computed under another seed, where that can change a bit.
-  void use_noise(std::uint64_t seed);
-  std::string_view half_gemm_evidence() const;
-  Index reusable(std::span<const TokenId> tokens, std::span<const Pass> passes) const;
-  // From the state's hidden states.
-  Result<std::vector<PositionScores>> read_scores(std::span<const AskedPosition> asked);
-
-  std::string model_;
-  ModelConfig config_;
-  DecoderWeights weights_;
-  Compute compute_;
-  KernelChoice kernel_;
-  Index prefill_tokens_;
-  bool rows_change_bits_;
-  Decoder decoder_;
-  DecoderState state_;
-  Index tokens_computed_ = 0;
-};
+NativeEngine::NativeEngine(std::string model, ModelConfig config, DecoderWeights weights,
+                           const Compute& compute, const KernelChoice& kernel, Index prefill_tokens)
+    : model_(std::move(model)),
+      config_(std::move(config)),
+      weights_(std::move(weights)),
+      compute_(compute),
+      kernel_(kernel),
+      prefill_tokens_(prefill_tokens),
+      rows_change_bits_(any_row_changes_bits(weights_, LinearProduct(kernel, compute))),
+      decoder_(config_, weights_, compute_, kernel_) {}
 
 std::optional<Error> NativeEngine::check_tokens(std::span<const TokenId> tokens, Index capacity) const {
   if (tokens.empty()) return Error{model_, "tokens", "at least one token", "none"};
@@ -252,14 +200,14 @@ Result<Generation> NativeEngine::generate(const GenerateRequest& request) {
   return made;
 }
 
-// Whether what passes of more than kExllamaMostRows rows run is cublasHgemm's recipe or an approximation.
-std::string_view NativeEngine::half_gemm_evidence() const {
-  const DecoderLayer& layer = weights_.layers.at(0);
+// Products of the shapes of the layers' linears.
+std::vector<LinearProblem> NativeEngine::problems() const {
   std::vector<LinearProblem> problems;
-  for (const Linear* linear : {&layer.qkv, &layer.output, &layer.gate_up, &layer.down}) {
-    problems.push_back({.outputs = linear->weight.columns, .inputs = linear->weight.rows});
+  for (const auto& [linear, name] : linears_of(weights_.layers.at(0))) {
+    problems.push_back(
+        {.outputs = linear->weight.columns, .inputs = linear->weight.rows, .dtype = compute_.ops.dtype});
   }
-  return assay::half_gemm_evidence(problems, spec_of(compute_.device));
+  return problems;
 }
 
 Environment NativeEngine::describe() const {
@@ -272,71 +220,16 @@ Environment NativeEngine::describe() const {
                      {"lm_head_kernel", KernelChoice{}.name},
                      {"rows_change_bits", rows_change_bits_ ? "yes" : "no"},
                      {"deterministic", kernel_.deterministic() ? "yes" : "no"}};
-  if (kernel_.kernel == KernelName::exllama) ran.push_back({"half_gemm", std::string(half_gemm_evidence())});
+  if (kernel_.kernel == KernelName::exllama) {
+    ran.push_back({"half_gemm", std::string(half_gemm_evidence(problems(), spec))});
+  }
+  if (kernel_.kernel == KernelName::cublas) {
+    ran.push_back({"cublas_splits", std::string(split_evidence(problems(), spec, WeightLayout::transposed))});
+  }
+  if (kernel_.kernel == KernelName::awq) {
+    ran.push_back({"cublas_splits", std::string(split_evidence(problems(), spec, WeightLayout::plain))});
+  }
   return ran;
-}
-
-WeightForm form_for(const KernelChoice& kernel) {
-  const bool marlin = kernel.kernel == KernelName::marlin_a || kernel.kernel == KernelName::marlin_b;
-  return {.sorts_by_group = marlin || kernel.kernel == KernelName::machete,
-          .scales_columns_outside = marlin,
-          .keeps_integers = kernel.kernel == KernelName::exllama};
-}
-
-Result<void> check_layers(const DecoderWeights& weights, const LinearProduct& product,
-                          const std::string& file) {
-  for (const auto& [linear, name] : linears_of(weights.layers.at(0))) {
-    if (auto checked = product.check(*linear, file, name); !checked) return checked;
-  }
-  return {};
-}
-
-}  // namespace
-
-Result<std::unique_ptr<Engine>> open_engine(const Setup& setup, ThreadPool& pool, Isa isa) {
-  const auto device = device_named(setup.device);
-  if (!device) {
-    std::vector<std::string_view> names;
-    for (const DeviceSpec& known : device_table()) names.push_back(known.name);
-    return Error{"", "device", fmt::format("one of {}", fmt::join(names, ", ")), setup.device};
-  }
-  const auto dtype = dtype_named(setup.dtype);
-  if (dtype != Dtype::fp16 && dtype != Dtype::bf16)
-    return Error{"", "dtype", "float16 or bfloat16", setup.dtype};
-  if (setup.prefill_tokens < 1) {
-    return Error{"", "prefill_tokens", "at least 1", std::to_string(setup.prefill_tokens)};
-  }
-  const DeviceSpec& spec = spec_of(*device);
-  if (is_gpu(*device) && !dot_arithmetic(spec.family, operand_of(*dtype))) {
-    return Error{"", "dtype", fmt::format("a type that the tensor cores of {} multiply", spec.name),
-                 setup.dtype};
-  }
-
-  auto folder = find_model(setup.model);
-  if (!folder) return folder.error();
-  auto config = read_config(*folder);
-  if (!config) return config.error();
-  const std::string config_file = (*folder / "config.json").string();
-  if (auto checked = check_quantization(setup.quantization, *config, *dtype, config_file); !checked) {
-    return checked.error();
-  }
-  const auto kernel = choose_kernel(setup.quantization, setup.profile, spec,
-                                    setup.kernel.empty() ? std::nullopt : std::optional(setup.kernel));
-  if (!kernel) return kernel.error();
-  if (kernel->kernel != KernelName::chain && config->quantization && config->quantization->bits != 4) {
-    return Error{config_file, "quantization_config.bits", fmt::format("4 for kernel {}", kernel->name),
-                 std::to_string(config->quantization->bits)};
-  }
-  auto files = Weights::open(*folder);
-  if (!files) return files.error();
-  auto weights = load_decoder(*files, *config, *dtype, form_for(*kernel), pool);
-  if (!weights) return weights.error();
-  const Compute compute{pool, ops_for(isa, *dtype), *device};
-  if (auto checked = check_layers(*weights, LinearProduct(*kernel, compute), config_file); !checked) {
-    return checked.error();
-  }
-  return std::unique_ptr<Engine>(std::make_unique<NativeEngine>(
-      setup.model, *std::move(config), *std::move(weights), compute, *kernel, setup.prefill_tokens));
 }
 
 }  // namespace assay

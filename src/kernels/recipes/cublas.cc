@@ -57,8 +57,13 @@ bool has_measured_splits(const DeviceSpec& device) {
   return device.family == Family::hopper && device.sm_count == kMeasuredSms;
 }
 
-bool splits_measured(const LinearProblem& problem, const DeviceSpec& device, WeightLayout layout) {
-  return find(problem, device, layout) != nullptr;
+std::string_view split_evidence(std::span<const LinearProblem> problems, const DeviceSpec& device,
+                                WeightLayout layout) {
+  const auto measured = std::count_if(problems.begin(), problems.end(), [&](const LinearProblem& problem) {
+    return find(problem, device, layout) != nullptr;
+  });
+  if (measured == 0) return "not measured";
+  return measured == std::ssize(problems) ? "measured" : "partly measured";
 }
 
 bool splits_vary(const LinearProblem& problem, const DeviceSpec& device, WeightLayout layout) {

@@ -10,10 +10,12 @@
 //   (docs/numerics.md). Other cuBLAS versions may choose other splits; `kernel: split_k(n)` states one.
 // A product that the table does not have, or a device other than Hopper with 132 SMs, has no measured choice:
 // it runs
-//   the chain, and splits_measured() says so for the record.
+//   the chain, and split_evidence() says so for the record.
 #pragma once
 
 #include <optional>
+#include <span>
+#include <string_view>
 
 #include "kernels/recipes/recipe.h"
 
@@ -30,8 +32,9 @@ std::optional<Index> measured_splits(const LinearProblem& problem, const DeviceS
 // Whether the device is one whose splits are in the table.
 bool has_measured_splits(const DeviceSpec& device);
 
-// Whether the table has the product, whatever its rows.
-bool splits_measured(const LinearProblem& problem, const DeviceSpec& device, WeightLayout layout);
+// Over the products of a model: "measured" if the table has all, "partly measured", or "not measured".
+std::string_view split_evidence(std::span<const LinearProblem> problems, const DeviceSpec& device,
+                                WeightLayout layout);
 
 // Whether the splits depend on the rows.
 bool splits_vary(const LinearProblem& problem, const DeviceSpec& device, WeightLayout layout);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "kernels/recipes/dense.h"
 #include "kernels/recipes/schedule_check.h"
 
@@ -41,8 +43,12 @@ TEST(Cublas, TheScheduleFollowsTheTableAndElseIsTheChain) {
   EXPECT_EQ(elsewhere.orders, chain_schedule(down(1)).orders);
   EXPECT_TRUE(splits_vary(down(1), h100, WeightLayout::transposed));
   EXPECT_FALSE(splits_vary({.rows = 1, .outputs = 512, .inputs = 256}, h100, WeightLayout::transposed));
-  EXPECT_TRUE(splits_measured({.rows = 1, .outputs = 512, .inputs = 256}, h100, WeightLayout::transposed));
-  EXPECT_FALSE(splits_measured({.rows = 1, .outputs = 520, .inputs = 256}, h100, WeightLayout::transposed));
+  const LinearProblem known = {.rows = 1, .outputs = 512, .inputs = 256};
+  const LinearProblem unknown = {.rows = 1, .outputs = 520, .inputs = 256};
+  EXPECT_EQ(split_evidence(std::array{known}, h100, WeightLayout::transposed), "measured");
+  EXPECT_EQ(split_evidence(std::array{known, unknown}, h100, WeightLayout::transposed), "partly measured");
+  EXPECT_EQ(split_evidence(std::array{known}, spec_of(Device::a100), WeightLayout::transposed),
+            "not measured");
 }
 
 }  // namespace
