@@ -72,7 +72,7 @@ double measure_truncation_peak(Isa isa) {
                     : isa == Isa::avx2 ? N_AVX2::spin_products
                                        : HWY_STATIC_DISPATCH(spin_products);
   double best = 0;
-  for (int attempt = 0; attempt < 20; ++attempt) {
+  for (int attempt = 0; attempt < 100; ++attempt) {
     float sink = 1.0F;
     const auto start = std::chrono::steady_clock::now();
     const std::int64_t done = spin(1'000'000, &sink);
