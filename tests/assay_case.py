@@ -43,6 +43,12 @@ class AssayCase(unittest.TestCase):
         text = EXPERIMENT.format(awq=awq, gptq=MODELS / "tiny-qwen3-gptq", new=new)
         (self.folder / "e.yaml").write_text(text)
 
+    def add_awq_marlin(self) -> None:
+        text = (self.folder / "e.yaml").read_text()
+        awq = next(line for line in text.splitlines() if line.startswith("  awq:"))
+        text += awq.replace("  awq:", "  awq_marlin:").replace("quantization: awq}", "quantization: awq_marlin}") + "\n"
+        (self.folder / "e.yaml").write_text(text)
+
     def write_pdf(self, name: str, lines: list[str]) -> None:
         """A page of text in the smallest form that readers accept (ISO 32000-1, 7.5)."""
         text = "\n".join(f"({line}) Tj T*" for line in lines)
@@ -67,6 +73,27 @@ class AssayCase(unittest.TestCase):
         done = self.assay(*arguments)
         self.assertEqual(done.returncode, expected, done.stderr)
         return done.stdout
+
+    def refuse(self, arguments: list[str], *names: str, **options) -> None:
+        before = self.listing()
+        done = self.assay(*arguments, **options)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertEqual(done.stdout, "")
+        self.assertRegex(done.stderr, r"\Aassay: [^\n]*\n\Z")
+        for name in (*names, "expected ", "found "):
+            self.assertIn(name, done.stderr)
+        self.assertEqual(self.listing(), before)
+
+    def listing(self) -> dict[str, int]:
+        return {str(path): path.stat().st_size for path in self.folder.rglob("*")}
+
+    def replace(self, old: str, new: str) -> None:
+        path = self.folder / "e.yaml"
+        text = path.read_text()
+        self.assertIn(old, text)
+        path.write_text(text.replace(old, new))
+
+    # Checkpoints.
 
     def model_copy(self) -> pathlib.Path:
         """A copy of tiny-qwen3-awq that e.yaml's setup awq points to."""

@@ -14,32 +14,11 @@ class BadInput(AssayCase):
         super().setUp()
         self.output = "out"
 
-    def refuse(self, arguments: list[str], *names: str, **options) -> None:
-        before = self.listing()
-        done = self.assay(*arguments, **options)
-        self.assertEqual(done.returncode, 2, done.stderr)
-        self.assertEqual(done.stdout, "")
-        self.assertRegex(done.stderr, r"\Aassay: [^\n]*\n\Z")
-        for name in (*names, "expected ", "found "):
-            self.assertIn(name, done.stderr)
-        self.assertEqual(self.listing(), before)
-
-    def listing(self) -> dict[str, int]:
-        return {str(path): path.stat().st_size for path in self.folder.rglob("*")}
-
     def refuse_generate(self, *names: str, **options) -> None:
         self.refuse(["generate", "e.yaml", "-o", "out"], *names, **options)
 
     def refuse_verify(self, record: str, *names: str) -> None:
         self.refuse(["verify", record, "-e", "e.yaml", "-o", "out"], *names)
-
-    def replace(self, old: str, new: str) -> None:
-        path = self.folder / "e.yaml"
-        text = path.read_text()
-        self.assertIn(old, text)
-        path.write_text(text.replace(old, new))
-
-    # Checkpoints.
 
     def test_truncated_safetensors(self):
         weights = self.model_copy() / "model.safetensors"

@@ -29,10 +29,7 @@ class Run(AssayCase):
         self.assertGreater(self.distance("verified", "prefill", "awq", "gptq_marlin"), 3 * own)
 
     def test_several_devices_identify_the_setup_exactly(self):
-        text = (self.folder / "e.yaml").read_text()
-        awq = next(line for line in text.splitlines() if line.startswith("  awq:"))
-        text += awq.replace("  awq:", "  awq_marlin:").replace("quantization: awq}", "quantization: awq_marlin}") + "\n"
-        (self.folder / "e.yaml").write_text(text)
+        self.add_awq_marlin()
         self.must(0, "generate", "e.yaml", "-o", "run", "--device", "exact")
         verify = ("verify", "run", "-e", "e.yaml", "--replay", "decode")
         printed = self.must(0, *verify, "-o", "verified", "--device", "exact,ieee")
