@@ -57,8 +57,8 @@ class Engine {
   virtual Index context_length() const = 0;
 
   // Which device, kernel, instruction set and SM count really run, for the record (docs/records.md names the
-  // keys). Among them "deterministic" and "rows_change_bits" (yes or no): whether equal requests give equal
-  // bits, and whether a position's bits depend on how many rows a pass has.
+  // keys). Among them "determinism" (deterministic or not_deterministic: whether equal requests give equal
+  // bits) and "rows_change_bits" (yes or no: whether a position's bits depend on the rows of its pass).
   virtual Environment describe() const = 0;
 
   // The scores asked for, one entry for each asked position: first the union of `ids` and the top k, in order

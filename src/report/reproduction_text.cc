@@ -18,7 +18,7 @@ std::string reservation(const VerificationAnalysis& analysis) {
   if (analysis.run.replay != "decode" && any("rows_change_bits", "yes")) {
     return " (some give their bits only under --replay decode)";
   }
-  return any("deterministic", "no") ? " (some are not deterministic)" : "";
+  return any("determinism", "not_deterministic") ? " (some are not deterministic)" : "";
 }
 
 std::string share(const BitCount& count) {

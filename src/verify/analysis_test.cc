@@ -195,8 +195,9 @@ TEST(Verdict, OnlyPromisedBitsRefute) {
   EXPECT_EQ(outcome("prefill", {{"rows_change_bits", "no"}}, {}), Outcome::refuted);
   EXPECT_EQ(outcome("prefill", {{"rows_change_bits", "yes"}}, {}), Outcome::inconclusive);
   EXPECT_EQ(outcome("decode", {{"rows_change_bits", "yes"}}, {}), Outcome::refuted);
-  EXPECT_EQ(outcome("decode", {{"deterministic", "no"}}, {}), Outcome::inconclusive);
-  EXPECT_EQ(outcome("decode", {{"deterministic", "yes"}}, {{"deterministic", "no"}}), Outcome::refuted);
+  EXPECT_EQ(outcome("decode", {{"determinism", "not_deterministic"}}, {}), Outcome::inconclusive);
+  EXPECT_EQ(outcome("decode", {{"determinism", "deterministic"}}, {{"determinism", "not_deterministic"}}),
+            Outcome::refuted);
 }
 
 TEST(Environment, ProfileKernelAndPrefillTokensAreCriticalWhereRecorded) {

@@ -179,7 +179,7 @@ TEST(ExactVerdict, OneChangedBitIsFound) {
 // What cannot be held to its bits is not refuted by another's.
 TEST(ExactVerdict, UnpromisedBitsDoNotRefute) {
   Verification verification = under_two_devices({{0, 4, 0, 0}, {0, 4, 0, 0}});
-  verification.setups[0].ran = {{"deterministic", "no"}};
+  verification.setups[0].ran = {{"determinism", "not_deterministic"}};
   EXPECT_EQ(verdict_of(verification).outcome, Outcome::inconclusive);
   EXPECT_THAT(verdict_of(verification).reason, HasSubstr("is not deterministic"));
   verification.setups[0].ran = {{"rows_change_bits", "yes"}};

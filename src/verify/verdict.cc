@@ -49,7 +49,7 @@ const Setup* claimed_setup(const VerificationAnalysis& analysis, const std::stri
 // (Setup::ran); what the record says of this is the prover's word. Missing words are from before there were
 // such devices.
 bool bits_are_promised(const VerificationAnalysis& analysis, const Setup& verifier) {
-  if (lookup(verifier.ran, "deterministic") == "no") return false;
+  if (lookup(verifier.ran, "determinism") == "not_deterministic") return false;
   return analysis.run.replay == "decode" || lookup(verifier.ran, "rows_change_bits") != "yes";
 }
 
@@ -111,7 +111,7 @@ std::optional<ClaimVerdict> judge_exactly(const VerificationAnalysis& analysis, 
     const std::string others = fmt::format("{}", fmt::join(reproduced_by, ", "));
     if (setup != nullptr && !bits_are_promised(analysis, *setup)) {
       verdict.outcome = Outcome::inconclusive;
-      const bool noisy = lookup(setup->ran, "deterministic") == "no";
+      const bool noisy = lookup(setup->ran, "determinism") == "not_deterministic";
       verdict.reason =
           fmt::format("reproduced bit for bit by {}; the claimed setup {}", others,
                       noisy ? "is not deterministic" : "gives its bits only under --replay decode");

@@ -108,7 +108,7 @@ TEST(ExllamaEngine, SaysThatItIsNotDeterministicAndWhatIsApproximate) {
   ThreadPool pool(1);
   const auto a100 = open_engine(setup_of("a100"), pool);
   ASSERT_TRUE(a100.ok());
-  EXPECT_THAT((*a100)->describe(), Contains(Pair("deterministic", "no")));
+  EXPECT_THAT((*a100)->describe(), Contains(Pair("determinism", "not_deterministic")));
   EXPECT_THAT((*a100)->describe(), Contains(Pair("rows_change_bits", "yes")));
   EXPECT_THAT((*a100)->describe(), Contains(Pair("kernel", "exllama")));
   EXPECT_THAT((*a100)->describe(), Contains(Pair("half_gemm", "not measured")));

@@ -219,7 +219,7 @@ Environment NativeEngine::describe() const {
                      {"kernel", kernel_.name},
                      {"lm_head_kernel", KernelChoice{}.name},
                      {"rows_change_bits", rows_change_bits_ ? "yes" : "no"},
-                     {"deterministic", kernel_.deterministic() ? "yes" : "no"}};
+                     {"determinism", kernel_.deterministic() ? "deterministic" : "not_deterministic"}};
   if (kernel_.kernel == KernelName::exllama) {
     ran.push_back({"half_gemm", std::string(half_gemm_evidence(problems(), spec))});
   }
