@@ -313,7 +313,8 @@ class Block {
 };
 
 template <class Format, Index kProducts, int kFraction, Accumulator kAccumulator>
-HWY_NOINLINE void chain_in_blocks(const DotArithmetic& arithmetic, Dtype weights, const Chain& t) {
+HWY_NOINLINE ChainBlocks chain_in_blocks(const DotArithmetic& arithmetic, Dtype weights, const Chain& t) {
+  ChainBlocks blocks{kLanes == 16 ? Isa::avx512 : Isa::avx2};
   for (Index column = 0; column < t.columns; column += kBlockColumns) {
     const Index columns = HWY_MIN(kBlockColumns, t.columns - column);
     for (Index row = 0; row < t.rows; row += kBlockRows) {
@@ -321,6 +322,7 @@ HWY_NOINLINE void chain_in_blocks(const DotArithmetic& arithmetic, Dtype weights
       Block<Format, kProducts, kFraction, kAccumulator> block;
       if (block.run(t, row, rows, column, columns)) {
         block.store(t, row, column, columns);
+        ++blocks.by_vectors;
         continue;
       }
       Chain part = t;
@@ -330,26 +332,26 @@ HWY_NOINLINE void chain_in_blocks(const DotArithmetic& arithmetic, Dtype weights
       part.columns = columns;
       part.c += row * t.c_stride + column;
       reference_chain(arithmetic, weights, part);
+      ++blocks.by_model;
     }
   }
+  return blocks;
 }
 
 template <Index kProducts, int kFraction>
-void chain_of_format(const DotArithmetic& arithmetic, Dtype weights, const Chain& t) {
+ChainBlocks chain_of_format(const DotArithmetic& arithmetic, Dtype weights, const Chain& t) {
   if (arithmetic.accumulator == Accumulator::fp16) {
     return chain_in_blocks<Fp16, kProducts, kFraction, Accumulator::fp16>(arithmetic, weights, t);
   }
-  weights == Dtype::fp16
-      ? chain_in_blocks<Fp16, kProducts, kFraction, Accumulator::fp32>(arithmetic, weights, t)
-      : chain_in_blocks<Bf16, kProducts, kFraction, Accumulator::fp32>(arithmetic, weights, t);
+  return weights == Dtype::fp16
+             ? chain_in_blocks<Fp16, kProducts, kFraction, Accumulator::fp32>(arithmetic, weights, t)
+             : chain_in_blocks<Bf16, kProducts, kFraction, Accumulator::fp32>(arithmetic, weights, t);
 }
 
-void vector_chain(const DotArithmetic& arithmetic, Dtype weights, const Chain& t) {
-  const auto steps = [&](Index products, int fraction_bits) {
-    return arithmetic == DotArithmetic{products, fraction_bits, 23, arithmetic.accumulator};
-  };
-  if (steps(16, 25)) return chain_of_format<16, 25>(arithmetic, weights, t);
-  if (steps(8, 24)) return chain_of_format<8, 24>(arithmetic, weights, t);
-  if (steps(4, 23)) return chain_of_format<4, 23>(arithmetic, weights, t);
-  reference_chain(arithmetic, weights, t);
+// The arithmetic is one of the table's for FP16 and BF16 operands (emulator/arithmetic.cc).
+ChainBlocks vector_chain(const DotArithmetic& arithmetic, Dtype weights, const Chain& t) {
+  if (arithmetic.products == 16) return chain_of_format<16, 25>(arithmetic, weights, t);
+  if (arithmetic.products == 8) return chain_of_format<8, 24>(arithmetic, weights, t);
+  require(arithmetic.products == 4, "the vectors know every family's steps");
+  return chain_of_format<4, 23>(arithmetic, weights, t);
 }

@@ -3,7 +3,6 @@
 
 #include <immintrin.h>
 
-#include <algorithm>
 #include <cstring>
 #include <limits>
 
@@ -26,8 +25,6 @@ namespace HWY_NAMESPACE {
 #include "emulator/chain_vectors-inl.h"
 //
 #include "emulator/chain-inl.h"
-
-Isa vector_isa() { return kLanes == 16 ? Isa::avx512 : Isa::avx2; }
 
 #endif
 }  // namespace HWY_NAMESPACE
@@ -54,25 +51,20 @@ std::optional<Isa> isa_named(std::string_view name) {
   return std::nullopt;
 }
 
-Isa emulating_isa(Isa isa) {
-  const std::vector<Isa> available = available_isas();
-  require(std::find(available.begin(), available.end(), isa) != available.end(),
-          "the instruction set is not here");
-#if HWY_ARCH_X86
-  if (isa == Isa::avx2) return N_AVX2::vector_isa();
-  if (isa == Isa::avx512) return N_AVX3::vector_isa();
-#endif
-  return Isa::scalar;
-}
-
-void emulate_chain(Isa isa, Family family, Dtype weights, const Chain& chain) {
+ChainBlocks emulate_chain(Isa isa, Family family, Dtype weights, const Chain& chain) {
   const auto arithmetic = dot_arithmetic(family, operand_of(weights), chain.accumulator);
   require(arithmetic.has_value(), "the family multiplies this type");
 #if HWY_ARCH_X86
-  if (isa == Isa::avx2) return N_AVX2::vector_chain(*arithmetic, weights, chain);
-  if (isa == Isa::avx512) return N_AVX3::vector_chain(*arithmetic, weights, chain);
+  const auto supported = hwy::SupportedTargets();
+  if (isa == Isa::avx2 && (supported & HWY_AVX2) != 0)
+    return N_AVX2::vector_chain(*arithmetic, weights, chain);
+  if (isa == Isa::avx512 && (supported & HWY_AVX3) != 0) {
+    return N_AVX3::vector_chain(*arithmetic, weights, chain);
+  }
 #endif
+  require(isa == Isa::scalar, "the instruction set is not here");
   reference_chain(*arithmetic, weights, chain);
+  return {Isa::scalar, 0, 1};
 }
 
 }  // namespace assay

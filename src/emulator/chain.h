@@ -40,11 +40,15 @@ struct Chain {
   Accumulator accumulator = Accumulator::fp32;  // fp16: C holds FP16 values
 };
 
-// The chain for a GPU family: steps of emulator/dot_model.h. `isa` is one of available_isas() and changes no
-// bit. Fault: a family without such an instruction (dot_arithmetic).
-void emulate_chain(Isa isa, Family family, Dtype weights, const Chain& chain);
+// How the blocks of a chain were computed; for tests and benches.
+struct ChainBlocks {
+  Isa isa = Isa::scalar;  // of the code that ran, as it names itself
+  Index by_vectors = 0;
+  Index by_model = 0;  // left to the scalar model
+};
 
-// The code that emulate_chain runs for an instruction set, as that code names itself; for tests.
-Isa emulating_isa(Isa isa);
+// The chain for a GPU family: steps of emulator/dot_model.h. `isa` is one of available_isas() and changes no
+// bit. Fault: a family without such an instruction (dot_arithmetic), an instruction set that is not here.
+ChainBlocks emulate_chain(Isa isa, Family family, Dtype weights, const Chain& chain);
 
 }  // namespace assay

@@ -21,6 +21,8 @@ enum class Inputs : std::uint8_t {
   subnormal,   // subnormals and zeros only
   special,     // infinities and NaN among the others
   zeros,       // mostly zeros, so that all products of a step may be
+  moderate,    // exponents within +-14, which no form of the step has to leave to the model
+  edge,        // BF16: products about 2^-100 and 2^60, the edges of what the vectors take
   huge,        // near the largest, equal signs: the 33rd bit of a sum of 16 is needed
 };
 
@@ -71,6 +73,16 @@ inline std::vector<std::uint16_t> random_operands(Inputs kind, Dtype dtype, Inde
         operands.push_back(other % 64 == 0 ? with_field(static_cast<std::uint32_t>(top_field))
                                            : encode_half(dtype, normal(random)));
         break;
+      case Inputs::moderate:
+        operands.push_back(with_field(static_cast<std::uint32_t>(top_field / 2 - 14) + other % 29));
+        break;
+      case Inputs::edge: {
+        const std::uint32_t middle = static_cast<std::uint32_t>(top_field / 2);
+        const std::uint32_t low = dtype == Dtype::fp16 ? 1 : middle - 52;
+        const std::uint32_t high = dtype == Dtype::fp16 ? 28 : middle + 28;
+        operands.push_back(with_field((other & 64) == 0 ? low + other % 4 : high + other % 3));
+        break;
+      }
       case Inputs::zeros:
         operands.push_back(other % 4 != 0 ? static_cast<std::uint16_t>(bits & 0x8000U)
                                           : with_field(other / 4 % static_cast<std::uint32_t>(top_field)));
@@ -85,24 +97,27 @@ inline std::vector<std::uint16_t> random_operands(Inputs kind, Dtype dtype, Inde
   return operands;
 }
 
-// Starting accumulators: zeros of both signs, values of the size of the products, tiny, subnormal, huge, and
-// for Inputs::special infinities and NaN.
-inline std::vector<float> random_accumulators(Inputs kind, Index n, std::mt19937& random) {
+// Starting accumulators: zeros of both signs and values of the size of the products; with `extremes`, tiny,
+// subnormal and huge ones too, and for Inputs::special infinities and NaN.
+inline std::vector<float> random_accumulators(Inputs kind, bool extremes, Index n, std::mt19937& random) {
   std::normal_distribution<float> normal;
   std::vector<float> values;
   for (Index i = 0; i < n; ++i) {
     const std::uint32_t choice = static_cast<std::uint32_t>(random()) % 16;
     const auto bits = static_cast<std::uint32_t>(random());
+    const auto with_field = [&](std::uint32_t field) {
+      return std::bit_cast<float>((bits & 0x807fffffU) | field << 23);
+    };
     float value = normal(random) * 4;
     if (choice == 0) value = 0.0F;
     if (choice == 1) value = -0.0F;
-    if (choice == 2) value = std::bit_cast<float>(bits & 0x807fffffU);
-    if (choice == 3) value = std::bit_cast<float>((bits & 0x807fffffU) | 20U << 23);
-    if (choice >= 6 && kind == Inputs::zeros)
-      value = std::bit_cast<float>((bits & 0x807fffffU) | (bits >> 24) % 200 << 23);
-    if (choice == 4 && kind == Inputs::wide) value = std::bit_cast<float>((bits & 0x807fffffU) | 254U << 23);
-    if (choice == 5 && kind == Inputs::special)
-      value = std::bit_cast<float>((bits & 0x807fffffU) | 255U << 23);
+    if (choice >= 8) value = with_field(30 + (bits >> 24) % 180);
+    if (extremes) {
+      if (choice == 2) value = with_field(0);
+      if (choice == 3) value = with_field(20);
+      if (choice == 4 && kind == Inputs::wide) value = with_field(254);
+      if (choice == 5 && kind == Inputs::special) value = with_field(255);
+    }
     values.push_back(value);
   }
   return values;

@@ -45,7 +45,8 @@ class Loader {
     if (!matrix) return fail(matrix.error());
     Linear linear;
     linear.group_size = inputs / matrix->groups;
-    linear.zero_points = config_.quantization->method == QuantizationMethod::awq;
+    linear.zero_points =
+        config_.quantization->method == QuantizationMethod::awq || !config_.quantization->symmetric;
     if (form_.sorts_by_group && config_.quantization->desc_act) linear.input_order = sort_by_group(*matrix);
     if (form_.scales_columns_outside && matrix->groups == 1) {
       for (const float scale : matrix->scales) {

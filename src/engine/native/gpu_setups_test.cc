@@ -129,6 +129,17 @@ TEST(GpuSetups, RefusesWhatADeviceOrACheckpointCannotRun) {
                                    .dtype = "float16",
                                    .device = "a100"};
   EXPECT_THAT(complaint(eight_bits, [](auto&) {}), HasSubstr("4 for kernel marlin_a, found 8"));
+  assay::Setup asymmetric = eight_bits;
+  asymmetric.model = ASSAY_SOURCE_DIR "/tests/fixtures/model/gptq-asymmetric";
+  asymmetric.quantization = "gptq";
+  for (const auto& [device, kernel] : {std::pair{"a100", "marlin_a"}, std::pair{"h100", "machete"}}) {
+    EXPECT_THAT(complaint(asymmetric,
+                          [device = device, kernel = kernel](auto& s) {
+                            s.device = device;
+                            s.kernel = kernel;
+                          }),
+                HasSubstr("quantization_config.sym: expected true for Marlin and Machete, found false"));
+  }
 }
 
 }  // namespace

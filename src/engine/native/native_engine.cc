@@ -212,6 +212,7 @@ std::vector<LinearProblem> NativeEngine::problems() const {
 
 Environment NativeEngine::describe() const {
   const DeviceSpec& spec = spec_of(compute_.device);
+  const Index most_rows = std::min(prefill_tokens_, config_.context_length);
   Environment ran = {{"device", std::string(spec.name)},
                      {"family", std::string(name_of(spec.family))},
                      {"sm_count", std::to_string(spec.sm_count)},
@@ -221,13 +222,15 @@ Environment NativeEngine::describe() const {
                      {"rows_change_bits", rows_change_bits_ ? "yes" : "no"},
                      {"determinism", kernel_.deterministic() ? "deterministic" : "not_deterministic"}};
   if (kernel_.kernel == KernelName::exllama) {
-    ran.push_back({"half_gemm", std::string(half_gemm_evidence(problems(), spec))});
+    ran.push_back({"half_gemm", std::string(half_gemm_evidence(problems(), spec, most_rows))});
   }
   if (kernel_.kernel == KernelName::cublas) {
-    ran.push_back({"cublas_splits", std::string(split_evidence(problems(), spec, WeightLayout::transposed))});
+    ran.push_back({"cublas_splits",
+                   std::string(split_evidence(problems(), spec, WeightLayout::transposed, most_rows))});
   }
   if (kernel_.kernel == KernelName::awq) {
-    ran.push_back({"cublas_splits", std::string(split_evidence(problems(), spec, WeightLayout::plain))});
+    ran.push_back(
+        {"cublas_splits", std::string(split_evidence(problems(), spec, WeightLayout::plain, most_rows))});
   }
   return ran;
 }

@@ -59,6 +59,7 @@ Result<std::unique_ptr<Engine>> open_engine(const Setup& setup, ThreadPool& pool
   const auto kernel = choose_kernel(setup.quantization, setup.profile, spec,
                                     setup.kernel.empty() ? std::nullopt : std::optional(setup.kernel));
   if (!kernel) return kernel.error();
+  if (auto checked = check_kernel(*kernel, *config, config_file); !checked) return checked.error();
   if (kernel->kernel != KernelName::chain && config->quantization && config->quantization->bits != 4) {
     return Error{config_file, "quantization_config.bits", fmt::format("4 for kernel {}", kernel->name),
                  std::to_string(config->quantization->bits)};

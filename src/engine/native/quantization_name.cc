@@ -6,8 +6,6 @@
 #include <algorithm>
 #include <optional>
 
-#include "kernels/recipes/choose.h"
-
 namespace assay {
 namespace {
 
@@ -24,7 +22,7 @@ std::optional<Error> refused_by_marlin(const Quantization& quantization, const s
                  std::to_string(group)};
   }
   if (quantization.method == QuantizationMethod::gptq && !quantization.symmetric) {
-    return Error{file, "quantization_config.sym", "true for gptq_marlin", "false"};
+    return Error{file, "quantization_config.sym", "true for Marlin and Machete", "false"};
   }
   return std::nullopt;
 }
@@ -49,6 +47,18 @@ Result<void> check_quantization(std::string_view name, const ModelConfig& config
     if (auto refused = refused_by_marlin(*config.quantization, file)) return *refused;
   }
   return {};
+}
+
+Result<void> check_kernel(const KernelChoice& kernel, const ModelConfig& config, const std::string& file) {
+  switch (kernel.kernel) {
+    case KernelName::marlin_a:
+    case KernelName::marlin_b:
+    case KernelName::machete:
+      if (auto refused = refused_by_marlin(*config.quantization, file)) return *refused;
+      return {};
+    default:
+      return {};
+  }
 }
 
 }  // namespace assay

@@ -166,9 +166,11 @@ HWY_NOINLINE void chain_with(const Chain& t) {
 
 void chain(Family family, Dtype weights, const Chain& t) {
   if (family != Family::ieee && family != Family::exact) {
-    return emulate_chain(kLanes == 16 ? Isa::avx512 : Isa::avx2, family, weights, t);
+    emulate_chain(kLanes == 16 ? Isa::avx512 : Isa::avx2, family, weights, t);
+    return;
   }
   require(t.walk.count == 1, "ieee and exact add in k order");
+  require(t.accumulator == Accumulator::fp32, "ieee and exact have no FP16 accumulators");
   if (family == Family::ieee) {
     weights == Dtype::fp16 ? chain_with<IeeeTiles<Fp16>>(t) : chain_with<IeeeTiles<Bf16>>(t);
   } else {

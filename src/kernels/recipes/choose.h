@@ -1,7 +1,7 @@
 // Which kernel a setup's quantized or dense linear layers run, as vLLM would choose it.
 //
 // Profiles: "vllm-0.11" (Marlin generation A), "vllm-0.12" (generation B). Rules, by quantization:
-//   none         cublas     on Hopper with 132 SMs, where its splits were measured; chain on others
+//   none         cublas     on Hopper with 132 SMs (splits seen on an H200); chain on others
 //   awq          awq        from compute capability 7.5
 //   awq_marlin   marlin     from 8.0, Hopper too
 //   gptq_marlin  machete    on 9.0 exactly; marlin on others from 8.0

@@ -28,7 +28,8 @@ const std::vector<SplitRow>& split_table() {
   return table;
 }
 
-constexpr int kMeasuredSms = 132;
+constexpr Device kMeasuredDevice = Device::h200;
+constexpr Index kMostMeasuredRows = 8192;
 
 const SplitRow* find(const LinearProblem& problem, const DeviceSpec& device, WeightLayout layout) {
   if (!has_measured_splits(device)) return nullptr;
@@ -54,16 +55,17 @@ std::optional<Index> measured_splits(const LinearProblem& problem, const DeviceS
 }
 
 bool has_measured_splits(const DeviceSpec& device) {
-  return device.family == Family::hopper && device.sm_count == kMeasuredSms;
+  return device.family == Family::hopper && device.sm_count == spec_of(kMeasuredDevice).sm_count;
 }
 
 std::string_view split_evidence(std::span<const LinearProblem> problems, const DeviceSpec& device,
-                                WeightLayout layout) {
+                                WeightLayout layout, Index most_rows) {
   const auto measured = std::count_if(problems.begin(), problems.end(), [&](const LinearProblem& problem) {
     return find(problem, device, layout) != nullptr;
   });
   if (measured == 0) return "not measured";
-  return measured == std::ssize(problems) ? "measured" : "partly measured";
+  if (measured < std::ssize(problems) || most_rows > kMostMeasuredRows) return "partly measured";
+  return device.device == kMeasuredDevice ? "measured" : "measured on h200";
 }
 
 bool splits_vary(const LinearProblem& problem, const DeviceSpec& device, WeightLayout layout) {

@@ -32,9 +32,10 @@ std::optional<Index> measured_splits(const LinearProblem& problem, const DeviceS
 // Whether the device is one whose splits are in the table.
 bool has_measured_splits(const DeviceSpec& device);
 
-// Over the products of a model: "measured" if the table has all, "partly measured", or "not measured".
+// Over the products of a model, in passes of at most `most_rows` rows: "measured" if the table has all of them for
+// this very device, "measured on h200" for another Hopper with as many SMs, "partly measured", or "not measured".
 std::string_view split_evidence(std::span<const LinearProblem> problems, const DeviceSpec& device,
-                                WeightLayout layout);
+                                WeightLayout layout, Index most_rows);
 
 // Whether the splits depend on the rows.
 bool splits_vary(const LinearProblem& problem, const DeviceSpec& device, WeightLayout layout);

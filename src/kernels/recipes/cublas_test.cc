@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
+#include <vector>
 
 #include "kernels/recipes/dense.h"
 #include "kernels/recipes/schedule_check.h"
@@ -45,10 +45,14 @@ TEST(Cublas, TheScheduleFollowsTheTableAndElseIsTheChain) {
   EXPECT_FALSE(splits_vary({.rows = 1, .outputs = 512, .inputs = 256}, h100, WeightLayout::transposed));
   const LinearProblem known = {.rows = 1, .outputs = 512, .inputs = 256};
   const LinearProblem unknown = {.rows = 1, .outputs = 520, .inputs = 256};
-  EXPECT_EQ(split_evidence(std::array{known}, h100, WeightLayout::transposed), "measured");
-  EXPECT_EQ(split_evidence(std::array{known, unknown}, h100, WeightLayout::transposed), "partly measured");
-  EXPECT_EQ(split_evidence(std::array{known}, spec_of(Device::a100), WeightLayout::transposed),
-            "not measured");
+  const auto evidence = [](std::initializer_list<LinearProblem> problems, Device device, Index most_rows) {
+    return split_evidence(std::vector(problems), spec_of(device), WeightLayout::transposed, most_rows);
+  };
+  EXPECT_EQ(evidence({known}, Device::h200, 8192), "measured");
+  EXPECT_EQ(evidence({known}, Device::h100, 8192), "measured on h200");
+  EXPECT_EQ(evidence({known}, Device::h200, 8193), "partly measured");
+  EXPECT_EQ(evidence({known, unknown}, Device::h200, 8192), "partly measured");
+  EXPECT_EQ(evidence({known}, Device::a100, 8192), "not measured");
 }
 
 }  // namespace

@@ -76,7 +76,8 @@ Schedule half_gemm_schedule(const LinearProblem& problem, const DeviceSpec& devi
           .regions = {{.row = 0, .rows = problem.rows, .column = 0, .columns = problem.outputs, .order = 0}}};
 }
 
-std::string_view half_gemm_evidence(std::span<const LinearProblem> layers, const DeviceSpec& device) {
+std::string_view half_gemm_evidence(std::span<const LinearProblem> layers, const DeviceSpec& device,
+                                    Index most_rows) {
   Index measured = 0;
   Index all = 0;
   for (LinearProblem layer : layers) {
@@ -86,7 +87,7 @@ std::string_view half_gemm_evidence(std::span<const LinearProblem> layers, const
     }
   }
   if (measured == 0) return "not measured";
-  return measured == all ? "measured" : "partly measured";
+  return measured == all && most_rows <= kMostMeasuredRows ? "measured" : "partly measured";
 }
 
 }  // namespace assay

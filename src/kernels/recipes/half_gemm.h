@@ -35,8 +35,9 @@ HalfGemmSplit half_gemm_split(const LinearProblem& problem, const DeviceSpec& de
 
 Schedule half_gemm_schedule(const LinearProblem& problem, const DeviceSpec& device);
 
-// Over all row counts from kExllamaMostRows + 1 to 8192 of these layers: "measured", "partly measured" or
-// "not measured".
-std::string_view half_gemm_evidence(std::span<const LinearProblem> layers, const DeviceSpec& device);
+// Over all row counts from kExllamaMostRows + 1 to 8192 of these layers: "measured", "partly measured" (also where
+// passes have more than 8192 rows) or "not measured".
+std::string_view half_gemm_evidence(std::span<const LinearProblem> layers, const DeviceSpec& device,
+                                    Index most_rows);
 
 }  // namespace assay

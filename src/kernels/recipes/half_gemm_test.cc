@@ -48,9 +48,9 @@ TEST(HalfGemm, EvidenceIsOverAllRowCounts) {
   const std::array tiny = {problem_of(0, 512, 256), problem_of(0, 256, 256), problem_of(0, 2048, 256),
                            problem_of(0, 256, 1024)};
   const std::array large = {problem_of(0, 6144, 4096)};
-  EXPECT_EQ(half_gemm_evidence(tiny, spec_of(Device::h100)), "measured");
-  EXPECT_EQ(half_gemm_evidence(large, spec_of(Device::h100)), "partly measured");
-  EXPECT_EQ(half_gemm_evidence(tiny, spec_of(Device::a100)), "not measured");
+  EXPECT_EQ(half_gemm_evidence(tiny, spec_of(Device::h100), 8192), "measured");
+  EXPECT_EQ(half_gemm_evidence(large, spec_of(Device::h100), 8192), "partly measured");
+  EXPECT_EQ(half_gemm_evidence(tiny, spec_of(Device::a100), 8192), "not measured");
 }
 
 }  // namespace

@@ -42,9 +42,11 @@ float chain_of_one(Dtype weights, const float* a, const std::uint16_t* column, I
 
 void chain(Family family, Dtype weights, const Chain& t) {
   if (family != Family::ieee && family != Family::exact) {
-    return emulate_chain(Isa::scalar, family, weights, t);
+    emulate_chain(Isa::scalar, family, weights, t);
+    return;
   }
   require(t.walk.count == 1, "ieee and exact add in k order");
+  require(t.accumulator == Accumulator::fp32, "ieee and exact have no FP16 accumulators");
   for (Index row = 0; row < t.rows; ++row) {
     for (Index column = 0; column < t.columns; ++column) {
       const std::uint16_t* w = t.panels + column / kPanelColumns * t.panel_stride +
