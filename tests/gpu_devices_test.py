@@ -38,7 +38,6 @@ class GpuDevices(AssayCase):
         self.replace("device: ieee", "device: a100\nprofile: vllm-0.12")
         printed = self.assay("verify", "run", "-e", "e.yaml", "-o", "verified", "--replay", "decode").stdout
         self.assertIn("  awq: identified exactly: only awq reproduces all", printed)  # its kernel is the same
-        self.assertIn("awq_marlin under awq_marlin", printed)
         self.assertIn("  awq_marlin: no setup reproduces it bit for bit", printed)
         self.assertEqual(self.ran("verified")["awq_marlin"]["kernel"], "marlin_b")
 

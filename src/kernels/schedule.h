@@ -1,5 +1,5 @@
 // How a kernel cuts a matrix product: which k each accumulator sees and in which order accumulators are
-// added. A recipe (kernels/recipes/) makes a Schedule from a shape and a device; matmul.h runs it.
+// added. A recipe (kernels/recipes/) makes a Schedule from a shape and a device; matmul (compute.h) runs it.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace assay {
 
-// accumulator[into] = accumulator[into] + accumulator[from], one FP32 addition.
+// accumulator[into] = accumulator[into] + accumulator[from], one addition in the accumulators' type.
 struct Add {
   Index into = 0;
   Index from = 0;

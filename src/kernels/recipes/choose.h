@@ -11,16 +11,14 @@
 // .../kernels/mixed_precision/__init__.py @00c02518 (order: Machete, AllSpark, Marlin, Exllama), machete.py
 // @0065de94, marlin.py @04aa528e, .../utils/marlin_utils.py @007d5005.
 //
-// Layers whose shape a kernel refuses. vLLM chooses per fused layer (the shape of qkv or gate_up, not of its
-// parts):
-//   gptq_marlin: the first kernel of that list whose can_implement accepts it: Machete (K % 64, N % 128,
-//   group
-//     -1, 64 or 128), AllSpark (8-bit only), Marlin (N % 64, K % 128, group -1, 32, 64 or 128 that divides
-//     K), later Conch, then exllama (fp16 only); none: ValueError at load time.
+// Layers whose shape a kernel refuses. vLLM chooses per fused layer (the shape of qkv or gate_up, not of its parts):
+//   gptq_marlin: the first kernel of that list whose can_implement accepts it: Machete (K % 64, N % 128, group -1, 64 or
+//     128), AllSpark (8-bit only), Marlin (N % 64, K % 128, group -1, 32, 64 or 128 that divides K), later Conch, then
+//     exllama (fp16 only); none: ValueError at load time.
 //   awq_marlin: Marlin's shape rules, else that layer runs the kernels of `awq`, with a warning.
 //   awq: no other; awq_gemm throws when it first runs.
-// Here such a layer is an Error with the reason and never another kernel: a setup names the kernel that it
-// wants with `kernel:`, and the record can say of every layer what ran.
+// Here such a layer is an Error with the reason and never another kernel: a setup names the kernel that it wants with
+// `kernel:`, and the record says what ran.
 #pragma once
 
 #include <optional>

@@ -1,15 +1,12 @@
 // Dense products as cuBLAS runs them on Hopper: the in-order chain, or contiguous split-K at few rows.
 //
-// A product of S splits cuts K in tiles of 64, ceil(tiles / S) tiles a split (the last ones shorter), each
-// split an
+// A product of S splits cuts K in tiles of 64, ceil(tiles / S) tiles a split (the last ones shorter), each split an
 //   in-order chain from +0 in FP32; partials are added in FP32 in ascending order and rounded once.
-// S is cuBLASLt's own choice. It is data here (cublas_splits.inc): its first heuristic for every number of
-// rows up
-//   to 8192, for the products of Qwen3-8B and of the tiny models, on an H200 (132 SMs) with cuBLASLt 13.1.0
-//   and 32 MiB of workspace. 240 products were run, all of them with the bits of this recipe
-//   (docs/numerics.md). Other cuBLAS versions may choose other splits; `kernel: split_k(n)` states one.
-// A product that the table does not have, or a device other than Hopper with 132 SMs, has no measured choice:
-// it runs
+// S is cuBLASLt's own choice. It is data here (cublas_splits.inc): its first heuristic for every number of rows up to
+//   8192, for the products of Qwen3-8B and of the tiny models, on an H200 (132 SMs) with cuBLASLt 13.1.0 and 32 MiB of
+//   workspace. 240 products were run, all of them with the bits of this recipe (docs/numerics.md). Other cuBLAS
+//   versions may choose other splits; `kernel: split_k(n)` states one.
+// A product that the table does not have, or a device other than Hopper with 132 SMs, has no measured choice: it runs
 //   the chain, and split_evidence() says so for the record.
 #pragma once
 
@@ -21,8 +18,7 @@
 
 namespace assay {
 
-// How W lies in memory: [outputs, inputs] as in torch's linear layers, or [inputs, outputs] as dequantized
-// AWQ.
+// How W lies in memory: [outputs, inputs] as in torch's linear layers, or [inputs, outputs] as dequantized AWQ.
 enum class WeightLayout : std::uint8_t { transposed, plain };
 
 // The splits that cuBLAS was seen to choose; nothing where it was not looked at.

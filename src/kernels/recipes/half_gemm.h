@@ -9,8 +9,7 @@
 // equal (docs/numerics.md). Which split cuBLAS takes is its heuristics' choice. It is a table here, measured
 // at every M from 51 to 8192 on an H100 and at 2,084 of them on an H200 (no difference), for the layers of
 // tiny-qwen3 and of Qwen3-8B. Approximate, and said so by half_gemm_evidence:
-//   - row counts at which cuBLAS treats some tiles of the output otherwise than the rest (stream-K): the
-//   table
+//   - row counts at which cuBLAS treats some tiles of the output otherwise than the rest (stream-K): the table
 //     leaves them out, one chain stands in;
 //   - shapes and devices that are not in the table: one chain;
 //   - other cuBLAS versions, and PyTorch's handle, whose workspace was not looked at.

@@ -23,7 +23,7 @@ DeviceSpec hopper(int sms) {
   return spec;
 }
 
-// docs: kernels.md 3.4, all rows (108 SMs: no Hopper card, but the rule is the same).
+// By another program from the same sources (tools/marlin_machete_partition.py) (108 SMs: no Hopper card, but the rule is the same).
 TEST(Machete, PiecesOfQwen3LayersAreThoseOfTheTable) {
   const std::string expected =
 #include "kernels/recipes/machete_split_table.inc"

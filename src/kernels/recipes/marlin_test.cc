@@ -46,7 +46,7 @@ std::string table(MarlinGeneration generation, int sms) {
   return text;
 }
 
-// docs: kernels.md 2.6, all rows.
+// By another program from the same sources (tools/marlin_machete_partition.py).
 TEST(Marlin, SplitsOfQwen3LayersAreThoseOfTheTable) {
   const std::string expected =
 #include "kernels/recipes/marlin_split_table.inc"
