@@ -16,26 +16,47 @@ const Setup* find(const std::vector<Setup>& setups, const Setup& claim) {
 }
 
 void compare_setups(const Setup& reference, const Setup& verifier, EnvironmentValidation& validation) {
-  const auto differ = [&](const char* key, const std::string& a, const std::string& b, auto& list) {
-    if (a != b) list.push_back({reference.name + "." + key, a, b});
-  };
-  differ("quantization", reference.quantization, verifier.quantization, validation.critical);
-  differ("dtype", reference.dtype, verifier.dtype, validation.critical);
-  if (!reference.weights_sha256.empty() && !verifier.weights_sha256.empty()) {
-    differ("weights_sha256", reference.weights_sha256, verifier.weights_sha256, validation.critical);
+  for (EnvironmentDifference& entry : setup_mismatches(reference, verifier)) {
+    entry.key = reference.name + "." + entry.key;
+    validation.critical.push_back(std::move(entry));
   }
-  if (!reference.profile.empty() && !verifier.profile.empty()) {
-    differ("profile", reference.profile, verifier.profile, validation.critical);
-    differ("kernel", reference.kernel, verifier.kernel, validation.critical);
+  if (reference.device != verifier.device) {
+    validation.expected.push_back({reference.name + ".device", reference.device, verifier.device});
   }
-  if (reference.prefill_tokens > 0 && verifier.prefill_tokens > 0) {
-    differ("prefill_tokens", std::to_string(reference.prefill_tokens),
-           std::to_string(verifier.prefill_tokens), validation.critical);
-  }
-  differ("device", reference.device, verifier.device, validation.expected);
+}
+
+bool same_kernel_ran(const Setup& a, const Setup& b) {
+  const std::string kernel = lookup(a.ran, "kernel");
+  return !kernel.empty() && kernel == lookup(b.ran, "kernel");
 }
 
 }  // namespace
+
+std::vector<EnvironmentDifference> setup_mismatches(const Setup& claimed, const Setup& verifier) {
+  std::vector<EnvironmentDifference> mismatches;
+  const auto differ = [&](const char* key, const std::string& a, const std::string& b) {
+    if (a != b) mismatches.push_back({key, a, b});
+  };
+  differ("quantization", claimed.quantization, verifier.quantization);
+  differ("dtype", claimed.dtype, verifier.dtype);
+  if (!claimed.weights_sha256.empty() && !verifier.weights_sha256.empty()) {
+    differ("weights_sha256", claimed.weights_sha256, verifier.weights_sha256);
+  }
+  if (!claimed.profile.empty() && !verifier.profile.empty()) {
+    differ("profile", claimed.profile, verifier.profile);
+    if (!same_kernel_ran(claimed, verifier)) differ("kernel", claimed.kernel, verifier.kernel);
+  }
+  if (claimed.prefill_tokens > 0 && verifier.prefill_tokens > 0) {
+    differ("prefill_tokens", std::to_string(claimed.prefill_tokens), std::to_string(verifier.prefill_tokens));
+  }
+  return mismatches;
+}
+
+bool same_program(const Verification& verification) {
+  return std::all_of(std::begin(kCriticalKeys), std::end(kCriticalKeys), [&](std::string_view key) {
+    return lookup(verification.reference_environment, key) == lookup(verification.environment, key);
+  });
+}
 
 EnvironmentValidation validate_environment(const Verification& verification) {
   EnvironmentValidation validation;

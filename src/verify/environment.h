@@ -31,6 +31,13 @@ struct EnvironmentValidation {
   bool valid() const { return mismatches.empty(); }
 };
 
+// The critical words in which a verifier's setup is not what the claim says, under bare keys ("dtype").
+// Kernels are equal too where both sides ran the same (Setup::ran), whoever chose it.
+std::vector<EnvironmentDifference> setup_mismatches(const Setup& claimed, const Setup& verifier);
+
+// Whether the software that fixes bits (kCriticalKeys) is the same on both sides.
+bool same_program(const Verification& verification);
+
 // Setups of one name must agree in quantization, dtype and (where both recorded them) weights_sha256,
 // profile, kernel and prefill_tokens; those that do not are critical too, with a key like "awq.dtype". A
 // device that differs is an expected difference. Of several verifier setups of one name, the one under the

@@ -18,6 +18,8 @@ void add_phase(const PhaseComparison& phase, const Comparison& comparison, bool 
   if (earlier) first = {comparison.reference, phase.first_difference, decode};
 }
 
+}  // namespace
+
 PairReproduction count_pair(const Verification& verification, const std::string& claimed,
                             const std::string& verifier) {
   PairReproduction pair{.verifier = verifier, .prefill = {}, .decode = {}, .first_difference = {}};
@@ -28,8 +30,6 @@ PairReproduction count_pair(const Verification& verification, const std::string&
   }
   return pair;
 }
-
-}  // namespace
 
 Reproduction count_reproduction(const Verification& verification, const std::vector<std::string>& claimed,
                                 const std::vector<std::string>& verifiers) {
@@ -42,7 +42,7 @@ Reproduction count_reproduction(const Verification& verification, const std::vec
       const PairReproduction& pair = claim.pairs.back();
       claim.positions = std::max(claim.positions, pair.prefill.positions + pair.decode.positions);
     }
-    if (claim.positions == 0) return {};  // not counted: a file of the seed's schema
+    if (claim.positions == 0) continue;  // nothing to compare, or a file of the seed's schema
     for (PairReproduction& pair : claim.pairs) {
       pair.whole = pair.prefill.equal + pair.decode.equal == claim.positions;
       if (pair.whole) {

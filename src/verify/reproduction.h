@@ -45,8 +45,12 @@ struct Reproduction {
   BitCount differing_decode;
 };
 
+// Counts one claim's comparisons under one verifier, whatever made them; `whole` stays false.
+PairReproduction count_pair(const Verification& verification, const std::string& claimed,
+                            const std::string& verifier);
+
 // Counts the comparisons of a re-execution (Verification::replay). Empty where there is none: two records
-// compared, the seed's files.
+// compared, the seed's files. A claim without a compared position is left out.
 Reproduction count_reproduction(const Verification& verification, const std::vector<std::string>& claimed,
                                 const std::vector<std::string>& verifiers);
 

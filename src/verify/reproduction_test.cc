@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <limits>
+
 #include "verify/analysis.h"
 
 namespace assay {
@@ -174,6 +176,24 @@ TEST(ExactVerdict, OneChangedBitIsFound) {
   EXPECT_TRUE(first.decode);
   EXPECT_EQ(analysis.verdict.claims[0].outcome, Outcome::refuted);
   EXPECT_THAT(analysis.verdict.claims[0].reason, HasSubstr("the same setup was run again"));
+}
+
+// The planted fault: beside a changed claim stands a dummy that is another setup than the verifier's of its
+// name and has nothing to compare. It speaks for itself alone.
+TEST(ExactVerdict, ADummyClaimShieldsNoOther) {
+  Verification verification = under_two_devices({{3, 0, 0, 0}, {0, 4, 0, 0}});
+  verification.claimed_setups[1].kernel = "marlin_b";
+  const double infinity = std::numeric_limits<double>::infinity();
+  for (Comparison& comparison : verification.comparisons) {
+    if (comparison.claimed == "y")
+      comparison.prefill = comparison.decode = {.mean = infinity, .max = infinity};
+  }
+  const VerificationAnalysis analysis = analysis_of(verification);
+  ASSERT_EQ(analysis.reproduction.claims.size(), 1U);
+  EXPECT_EQ(analysis.reproduction.claims[0].claimed, "x");
+  EXPECT_EQ(analysis.verdict.claims[0].outcome, Outcome::refuted);
+  EXPECT_THAT(analysis.verdict.claims[0].reason, HasSubstr("the same setup was run again"));
+  EXPECT_EQ(analysis.verdict.claims[1].outcome, Outcome::inconclusive);
 }
 
 // What cannot be held to its bits is not refuted by another's.

@@ -58,21 +58,26 @@ bool bits_are_promised(const VerificationAnalysis& analysis, const Setup& verifi
 bool same_arithmetic(const VerificationAnalysis& analysis, const std::string& claimed,
                      const Setup& verifier) {
   const Setup* claim = claimed_setup(analysis, claimed);
-  if (claim == nullptr || !analysis.environment.valid()) return false;
+  if (claim == nullptr || !same_program(analysis.run)) return false;
+  if (!setup_mismatches(*claim, verifier).empty()) return false;
   if (lookup(analysis.run.environment, "assay_version").empty()) return false;
   if (claim->device != verifier.device) return false;
   const bool hashed = !claim->weights_sha256.empty() && !verifier.weights_sha256.empty();
-  return hashed || claim->model == verifier.model;  // the other words of a setup are in the environment check
+  return hashed || claim->model == verifier.model;
 }
 
 // Whether arithmetic that must agree does not.
 bool bits_refute(const VerificationAnalysis& analysis, const Evidence& evidence, const std::string& claimed,
                  std::size_t own) {
   const Setup* verifier = find_verifier(analysis.run.setups, analysis.verifiers[own]);
-  if (verifier == nullptr || analysis.prefill.bit_equal_share.empty()) return false;
+  if (verifier == nullptr) return false;
   if (!same_arithmetic(analysis, claimed, *verifier) || !bits_are_promised(analysis, *verifier)) return false;
-  if (std::isfinite(evidence.prefill(own)) && evidence.prefill(own) > 0) return true;
-  return analysis.run.replay == "decode" && std::isfinite(evidence.decode(own)) && evidence.decode(own) > 0;
+  const PairReproduction pair = count_pair(analysis.run, claimed, analysis.verifiers[own]);
+  const auto differs = [](const BitCount& count, double distance) {
+    return count.positions > 0 && std::isfinite(distance) && distance > 0;
+  };
+  return differs(pair.prefill, evidence.prefill(own)) ||
+         (analysis.run.replay == "decode" && differs(pair.decode, evidence.decode(own)));
 }
 
 bool contains(const std::vector<std::string>& names, const std::string& name) {

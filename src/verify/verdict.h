@@ -34,8 +34,9 @@ struct VerificationAnalysis;
 // phase (next to distance 0, any other is infinitely farther; an infinite distance, nothing to compare,
 // counts neither way). Equal bits decide first (verify/reproduction.h), then distances. A claim is
 //   refuted       if other setups reproduce it bit for bit and its own does not; if its own setup is no
-//                 candidate; or if claim and verifier ran the very same setup in the same critical
-//                 environment and their prefill bits (under `--replay decode` decode bits too) differ;
+//                 candidate; or if claim and verifier ran the very same setup of the same program (whatever
+//                 the record's other setups are) and their prefill bits (under `--replay decode` decode bits
+//                 too) differ;
 //   consistent    if its own setup reproduces it bit for bit and another does not, or if its own setup is a
 //                 candidate and either its bits are equal or a rival setup was there to be farther away; any
 //                 other setup that reproduces it, any other candidate, must be equivalent to it in the
