@@ -196,17 +196,88 @@ TEST(ExactVerdict, ADummyClaimShieldsNoOther) {
   EXPECT_EQ(analysis.verdict.claims[1].outcome, Outcome::inconclusive);
 }
 
-// What cannot be held to its bits is not refuted by another's.
-TEST(ExactVerdict, UnpromisedBitsDoNotRefute) {
+// A claim x that y@a100 reproduces; x@a100 is `own` away and need not give its bits.
+Verification reproduced_by_another(double own, const Environment& ran) {
   Verification verification = under_two_devices({{0, 4, 0, 0}, {0, 4, 0, 0}});
-  verification.setups[0].ran = {{"determinism", "not_deterministic"}};
+  verification.setups[0].ran = ran;
+  for (Comparison& comparison : verification.comparisons) {
+    if (comparison.claimed != "x" || comparison.verifier != "x@a100") continue;
+    comparison.prefill.mean = comparison.prefill.max = own;
+    comparison.decode.mean = comparison.decode.max = own;
+  }
+  return verification;
+}
+
+// A provider who sells a setup that is not deterministic and runs another must not get away with it (until
+// then this was inconclusive): another's bits are a distance of 0, and the distances decide.
+TEST(ExactVerdict, UnpromisedBitsLoseByDistance) {
+  const Environment noisy = {{"determinism", "not_deterministic"}};
+  const ClaimVerdict verdict = verdict_of(reproduced_by_another(0.5, noisy));
+  EXPECT_EQ(verdict.outcome, Outcome::refuted);
+  EXPECT_EQ(
+      verdict.reason,
+      "reproduced bit for bit by y@a100; the claimed setup is not deterministic and is more than 3 times "
+      "farther");
+  // The honest case: nobody reproduces it, and its own noise refutes nothing.
+  Verification honest = under_two_devices({{0, 0, 0, 0}, {0, 4, 0, 0}});
+  honest.setups[0].ran = noisy;
+  EXPECT_EQ(verdict_of(honest).outcome, Outcome::inconclusive);
+  // No distance, or none that could be measured: open.
+  for (const double own : {0.0, std::numeric_limits<double>::infinity()}) {
+    EXPECT_EQ(verdict_of(reproduced_by_another(own, noisy)).outcome, Outcome::inconclusive) << own;
+  }
+  Verification rows = reproduced_by_another(0, {{"rows_change_bits", "yes"}});
+  EXPECT_EQ(verdict_of(rows).outcome, Outcome::refuted);
+  rows.replay = "prefill";
+  EXPECT_EQ(verdict_of(rows).outcome, Outcome::inconclusive);
+  EXPECT_THAT(verdict_of(rows).reason, HasSubstr("--replay decode"));
+}
+
+// The planted fault: the record says a100, was made on h100, and only h100 was run.
+TEST(ExactVerdict, AClaimedDeviceThatWasNotRunStaysOpen) {
+  Verification verification = under_two_devices({{0, 0, 4, 0}, {0, 4, 0, 0}});
+  const auto a100 = [](const auto& of) { return of.device == "a100"; };
+  std::erase_if(verification.setups, a100);
+  for (Comparison& comparison : verification.comparisons) {
+    if (comparison.verifier.ends_with("@h100")) comparison.verifier.resize(1);
+  }
+  std::erase_if(verification.comparisons, [](const Comparison& c) { return c.verifier.size() > 1; });
+  EXPECT_EQ(verdict_of(verification).outcome, Outcome::consistent);  // a100 might be any GPU's name
+  verification.claimed_setups[0].ran = {{"device", "a100"}};
+  const ClaimVerdict verdict = verdict_of(verification);
+  EXPECT_EQ(verdict.outcome, Outcome::inconclusive);
+  EXPECT_EQ(verdict.reason, "reproduced bit for bit on h100; the claimed device a100 was not run");
+  // One setup alone: the branch of distance 0.
+  std::erase_if(verification.comparisons, [](const Comparison& c) { return c.verifier == "y"; });
   EXPECT_EQ(verdict_of(verification).outcome, Outcome::inconclusive);
-  EXPECT_THAT(verdict_of(verification).reason, HasSubstr("is not deterministic"));
-  verification.setups[0].ran = {{"rows_change_bits", "yes"}};
+  EXPECT_EQ(verdict_of(verification).reason, verdict.reason);
+}
+
+TEST(ExactVerdict, AnotherSetupOfTheSameNameDecidesNothing) {
+  for (const auto& equal : {Index{4}, Index{0}}) {  // reproduced by x, or by y in its place
+    Verification verification = under_two_devices({{equal, 4 - equal, 0, 0}, {0, 4, 0, 0}});
+    verification.claimed_setups[0].profile = "vllm-0.12";
+    EXPECT_EQ(verdict_of(verification).outcome, Outcome::inconclusive);
+    EXPECT_EQ(verdict_of(verification).reason,
+              "the verifier's setup differs in profile: vllm-0.12 claimed, vllm-0.11 run");
+  }
+  // Kernels are what ran, whoever chose it.
+  Verification verification = under_two_devices(kHonest);
+  verification.setups[0].kernel = "marlin_a";
+  EXPECT_THAT(verdict_of(verification).reason, HasSubstr("kernel: (none) claimed, marlin_a run"));
+  verification.claimed_setups[0].ran = {{"kernel", "marlin_a"}};
+  verification.setups[0].ran = {{"kernel", "marlin_a"}};
+  EXPECT_EQ(verdict_of(verification).outcome, Outcome::consistent);
+}
+
+// The provider of the README: sells x, and its record says itself that it ran what the auditor calls y.
+TEST(ExactVerdict, ARecordThatDescribesAnotherSetupIsRefuted) {
+  Verification verification = under_two_devices({{0, 4, 0, 0}, {0, 4, 0, 0}});
+  verification.claimed_setups[0].weights_sha256 = "y";
   EXPECT_EQ(verdict_of(verification).outcome, Outcome::refuted);
-  verification.replay = "prefill";
+  EXPECT_EQ(verdict_of(verification).reason, "reproduced bit for bit by y@a100, not by the claimed setup");
+  verification.claimed_setups[0].weights_sha256 = "unknown";
   EXPECT_EQ(verdict_of(verification).outcome, Outcome::inconclusive);
-  EXPECT_THAT(verdict_of(verification).reason, HasSubstr("--replay decode"));
 }
 
 }  // namespace

@@ -105,27 +105,100 @@ std::optional<std::size_t> own_column(const VerificationAnalysis& analysis, cons
   return best;
 }
 
-// What the exact tier decides; nothing where it is silent. `own` is the claimed setup's name as a verifier.
-std::optional<ClaimVerdict> judge_exactly(const VerificationAnalysis& analysis, const std::string& own,
+// Whether the record is one of ours and the claimed setup did not run under its device. A device that neither
+// the verifier ran nor an engine of ours (Setup::ran) wrote is the name of a GPU, and says nothing.
+bool device_was_not_run(const VerificationAnalysis& analysis, const Setup& claim) {
+  const auto& setups = analysis.run.setups;
+  const auto of_the_device = [&](const Setup& setup) { return setup.device == claim.device; };
+  const bool ours = !claim.ran.empty() || std::any_of(setups.begin(), setups.end(), of_the_device);
+  return ours && !claim.device.empty() && std::none_of(setups.begin(), setups.end(), [&](const Setup& setup) {
+           return setup.name == claim.name && of_the_device(setup);
+         });
+}
+
+// In what the verifier's setup of the claimed name is another; "" if in nothing.
+std::string setup_difference(const Setup& claim, const Setup& verifier) {
+  const auto mismatches = setup_mismatches(claim, verifier);
+  if (mismatches.empty()) return "";
+  const EnvironmentDifference& first = mismatches.front();
+  const auto shown = [](const std::string& value) { return value.empty() ? "(none)" : value; };
+  return fmt::format("the verifier's setup differs in {}: {} claimed, {} run", first.key,
+                     shown(first.reference), shown(first.verifier));
+}
+
+// Why equal bits do not speak for the claim; "" if they do. `equality` says in what the two are equal.
+std::string reservation(const VerificationAnalysis& analysis, const std::string& claimed,
+                        const std::string& own, const char* equality) {
+  const Setup* claim = claimed_setup(analysis, claimed);
+  const Setup* setup = find_verifier(analysis.run.setups, own);
+  if (claim == nullptr || setup == nullptr) return "";
+  if (std::string difference = setup_difference(*claim, *setup); !difference.empty()) return difference;
+  if (!device_was_not_run(analysis, *claim)) return "";
+  return fmt::format("{} on {}; the claimed device {} was not run", equality, setup->device, claim->device);
+}
+
+// Whether the record's own words, of model and method, are not those of the name it sells but of another
+// setup that gives its bits: then the verifier's setup is the right one, and the name is wrong.
+bool describes_another(const VerificationAnalysis& analysis, const Setup& claim, const Setup& own,
+                       const std::vector<std::string>& reproduced_by) {
+  const auto mismatches = setup_mismatches(claim, own);
+  const bool other_model = std::any_of(mismatches.begin(), mismatches.end(), [](const auto& entry) {
+    return entry.key == "quantization" || entry.key == "weights_sha256";
+  });
+  return other_model && std::any_of(reproduced_by.begin(), reproduced_by.end(), [&](const std::string& name) {
+           const Setup* setup = find_verifier(analysis.run.setups, name);
+           return setup != nullptr && setup->name != claim.name && setup_mismatches(claim, *setup).empty();
+         });
+}
+
+// Why the claimed setup may fail to give its own bits; "" if it owes them.
+std::string excuse(const VerificationAnalysis& analysis, const Setup* claim, const Setup& verifier) {
+  if (claim != nullptr && device_was_not_run(analysis, *claim)) return "was not run on " + claim->device;
+  if (bits_are_promised(analysis, verifier)) return "";
+  const bool noisy = lookup(verifier.ran, "determinism") == "not_deterministic";
+  return noisy ? "is not deterministic" : "gives its bits only under --replay decode";
+}
+
+// The verdict where others reproduce the claim and its own setup does not. A claimed setup that need not give
+// its bits loses by distance.
+ClaimVerdict judge_by_others(const Evidence& evidence, std::size_t own,
+                             const std::vector<std::string>& reproduced_by, ClaimVerdict verdict) {
+  const auto& analysis = evidence.analysis;
+  const Setup* claim = claimed_setup(analysis, verdict.claimed);
+  const Setup* setup = find_verifier(analysis.run.setups, analysis.verifiers[own]);
+  const std::string others = fmt::format("reproduced bit for bit by {}", fmt::join(reproduced_by, ", "));
+  if (claim != nullptr && setup != nullptr && !describes_another(analysis, *claim, *setup, reproduced_by)) {
+    verdict.reason = setup_difference(*claim, *setup);
+    if (!verdict.reason.empty()) return verdict;
+  }
+  const std::string why_not = setup == nullptr ? "" : excuse(analysis, claim, *setup);
+  bool nearer = false;
+  for (std::size_t column = 0; column < analysis.verifiers.size(); ++column) {
+    const bool reproduces = contains(reproduced_by, analysis.verifiers[column]);
+    nearer |= reproduces && evidence.decisively_nearer(column, own);
+  }
+  if (why_not.empty()) {
+    verdict.outcome = Outcome::refuted;
+    verdict.reason = others + ", not by the claimed setup";
+  } else if (nearer) {
+    verdict.outcome = Outcome::refuted;
+    verdict.reason = fmt::format("{}; the claimed setup {} and is more than {} times farther", others,
+                                 why_not, kDecisiveRatio);
+  } else {
+    verdict.reason = fmt::format("{}; the claimed setup {}", others, why_not);
+  }
+  return verdict;
+}
+
+// What the exact tier decides; nothing where it is silent. `own_column` is the claimed setup's.
+std::optional<ClaimVerdict> judge_exactly(const Evidence& evidence, std::size_t own_column,
                                           const std::vector<std::string>& reproduced_by,
                                           ClaimVerdict verdict) {
   if (reproduced_by.empty()) return std::nullopt;
+  const auto& analysis = evidence.analysis;
+  const std::string& own = analysis.verifiers[own_column];
   verdict.candidates = reproduced_by;
-  if (!contains(reproduced_by, own)) {
-    const Setup* setup = find_verifier(analysis.run.setups, own);
-    const std::string others = fmt::format("{}", fmt::join(reproduced_by, ", "));
-    if (setup != nullptr && !bits_are_promised(analysis, *setup)) {
-      verdict.outcome = Outcome::inconclusive;
-      const bool noisy = lookup(setup->ran, "determinism") == "not_deterministic";
-      verdict.reason =
-          fmt::format("reproduced bit for bit by {}; the claimed setup {}", others,
-                      noisy ? "is not deterministic" : "gives its bits only under --replay decode");
-    } else {
-      verdict.outcome = Outcome::refuted;
-      verdict.reason = fmt::format("reproduced bit for bit by {}, not by the claimed setup", others);
-    }
-    return verdict;
-  }
+  if (!contains(reproduced_by, own)) return judge_by_others(evidence, own_column, reproduced_by, verdict);
   const std::size_t differing = analysis.verifiers.size() - reproduced_by.size();
   if (differing == 0) return std::nullopt;
   const std::string name = verdict.claimed;
@@ -134,6 +207,8 @@ std::optional<ClaimVerdict> judge_exactly(const VerificationAnalysis& analysis, 
     return setup != name && !equivalent(analysis, setup, name);
   });
   if (rival != reproduced_by.end()) return std::nullopt;
+  verdict.reason = reservation(analysis, name, own, "reproduced bit for bit");
+  if (!verdict.reason.empty()) return verdict;
   verdict.outcome = Outcome::consistent;
   const Setup* claim = claimed_setup(analysis, name);
   const Setup* setup = find_verifier(analysis.run.setups, own);
@@ -160,7 +235,7 @@ ClaimVerdict judge_claim(const VerificationAnalysis& analysis, std::size_t row) 
     verdict.reason = "the claimed setup was not run by the verifier";
     return verdict;
   }
-  if (auto exactly = judge_exactly(analysis, verifiers[*own], reproduced_by, verdict)) return *exactly;
+  if (auto exactly = judge_exactly(evidence, *own, reproduced_by, verdict)) return *exactly;
   const auto& candidates = verdict.candidates;
   const bool exact = evidence.prefill(*own) == 0 && evidence.decode(*own) == 0;
   const auto rival = std::find_if(candidates.begin(), candidates.end(), [&](const std::string& verifier) {
@@ -177,6 +252,10 @@ ClaimVerdict judge_claim(const VerificationAnalysis& analysis, std::size_t row) 
   } else if (rival != candidates.end()) {
     verdict.reason = fmt::format("{} explains the record as well", *rival);
   } else if (exact) {
+    const bool whole = contains(reproduced_by, verifiers[*own]);
+    verdict.reason = reservation(analysis, verdict.claimed, verifiers[*own],
+                                 whole ? "reproduced bit for bit" : "distance 0");
+    if (!verdict.reason.empty()) return verdict;
     verdict.outcome = Outcome::consistent;
     verdict.reason = "distance 0 from the claimed setup in both phases";
   } else if (verifiers.size() > 1) {

@@ -43,9 +43,16 @@ struct VerificationAnalysis;
 //                 record;
 //   inconclusive  otherwise.
 // A setup is held to its bits only where they are promised: not if it is not deterministic, nor under
-// `--replay prefill` if its bits depend on the rows of a pass (both as the verifier's Setup::ran says).
+// `--replay prefill` if its bits depend on the rows of a pass (both as the verifier's Setup::ran says), nor
+// if the claimed device was not run. Where others reproduce the claim and its own setup need not, distances
+// decide: refuted if one of these is decisively nearer. The noise floor of the record is not in a
+// verification and plays no part: any own distance above 0 is decisively farther than 0.
+// Equal bits and distance 0 leave a claim inconclusive, and other setups' bits refute none, if the verifier's
+// setup of that name is another one (setup_mismatches) - unless the record's words of model and method are
+// those of the other setup, so that it sells one name and says itself that it ran another's.
 // Under several devices the claim's own setup is the one under the record's device. If that device was not
-// run, it is the column of the claimed setup that speaks most for the claim.
+// run, it is the column of the claimed setup that speaks most for the claim; of a record of ours, which says
+// what ran or names a device of the verifier, its equal bits then leave the device open: inconclusive.
 Verdict judge(const VerificationAnalysis& analysis);
 
 }  // namespace assay
