@@ -66,6 +66,16 @@ class Run(AssayCase):
         printed = self.must(1, "verify", "run", "-e", "e.yaml", "-o", "verified", "--device", "ieee,exact")
         self.assertIn("  awq: refuted (reproduced bit for bit by awq@exact, not by the claimed setup)", printed)
 
+    def test_a_claim_of_a_device_that_was_not_run_is_inconclusive(self):
+        self.must(0, "generate", "e.yaml", "-o", "run", "--device", "exact")
+        manifest = self.folder / "run/manifest.json"
+        manifest.write_text(manifest.read_text().replace('"device": "exact"', '"device": "ieee"', 1))
+        for setup in json.loads(manifest.read_text())["setups"].values():
+            self.assertEqual(setup["ran"]["device"], "exact")
+        printed = self.must(3, "verify", "run", "-e", "e.yaml", "-o", "verified", "--device", "exact")
+        reason = "reproduced bit for bit on exact; the claimed device ieee was not run"
+        self.assertIn(f"  awq: inconclusive ({reason})", printed)
+
     def test_the_record_says_what_chose_and_what_ran(self):
         text = (self.folder / "e.yaml").read_text()
         (self.folder / "e.yaml").write_text(text.replace("device: ieee", "device: exact\nprefill_tokens: 100"))

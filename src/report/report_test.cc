@@ -115,6 +115,20 @@ TEST(TextReport, ExactReproduction) {
   EXPECT_THAT(text_report(open), HasSubstr("    ran: rows_change_bits=yes\n"));
 }
 
+TEST(Reports, TheSeedsDistanceCountsNoExactReproduction) {
+  Verification verification = sample_verification();
+  verification.rule = DistanceRule::seed;
+  verification.comparisons = *compare_all(sample_record(), verification, DistanceRule::seed);
+  const VerificationAnalysis analysis = *analyze_verification(verification, "v");
+  EXPECT_TRUE(analysis.reproduction.claims.empty());
+  const char* line = "not counted under --distance seed, which skips ids outside the verifier's top k\n";
+  EXPECT_THAT(text_report(analysis), HasSubstr(std::string("EXACT REPRODUCTION\n")));
+  EXPECT_THAT(text_report(analysis), HasSubstr(line));
+  EXPECT_THAT(text_report(analysis), Not(HasSubstr("bit for bit")));
+  EXPECT_THAT(markdown_report(analysis), HasSubstr(line));
+  EXPECT_THAT(text_report(sample_analysis()), Not(HasSubstr("not counted")));
+}
+
 TEST(Reports, SeveralDevicesInTurn) {
   const VerificationAnalysis analysis = two_device_analysis();
   const std::string text = text_report(analysis);

@@ -44,6 +44,11 @@ std::string reproduction_sentence(const VerificationAnalysis& analysis, const Cl
                      fmt::join(by, " and "));
 }
 
+std::string not_counted_sentence(const VerificationAnalysis& analysis) {
+  if (analysis.run.replay.empty() || !skips_ids(analysis.run)) return "";
+  return "not counted under --distance seed, which skips ids outside the verifier's top k";
+}
+
 std::string coincidence_sentence(const BitCount& differing) {
   if (differing.positions == 0) return "coincidence rate of differing setups: none differs";
   return fmt::format("coincidence rate of differing setups: {} of {} positions, {:.2f} %", differing.equal,
@@ -59,8 +64,10 @@ std::string place_of(const FirstDifference& first) {
 
 std::string text_reproduction(const VerificationAnalysis& analysis) {
   const Reproduction& exact = analysis.reproduction;
-  if (exact.claims.empty()) return "";
+  const std::string not_counted = not_counted_sentence(analysis);
+  if (exact.claims.empty() && not_counted.empty()) return "";
   std::string text = text_heading("EXACT REPRODUCTION");
+  if (!not_counted.empty()) return text + "\n  " + not_counted + "\n";
   text += "\nPositions whose every compared log-probability has equal bits, of those compared\n\n";
   text += fmt::format("{:<40} {:>12} {:>12} {:>6}  {}\n{:-<105}\n", "Claim", "Prefill", "Decode", "Whole",
                       "First difference", "");

@@ -10,6 +10,9 @@ namespace assay {
 // "awq: identified exactly: only awq@a100 reproduces all 24 positions bit for bit", or what else is so.
 std::string reproduction_sentence(const VerificationAnalysis& analysis, const ClaimReproduction& claim);
 
+// Why there is no exact tier though the claims were re-executed; "" if there is one, or they were not.
+std::string not_counted_sentence(const VerificationAnalysis& analysis);
+
 // "coincidence rate of differing setups: 3 of 480 positions, 0.63 %".
 std::string coincidence_sentence(const BitCount& differing);
 

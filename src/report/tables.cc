@@ -109,6 +109,9 @@ CountOf counts_of(const Verification& run, PhaseComparison Comparison::*phase) {
 
 std::string markdown_reproduction(const VerificationAnalysis& analysis) {
   const Reproduction& exact = analysis.reproduction;
+  if (const std::string sentence = not_counted_sentence(analysis); !sentence.empty()) {
+    return fmt::format("Exact reproduction: {}\n\n", sentence);
+  }
   if (exact.claims.empty()) return "";
   std::string text =
       "## Exact reproduction\n\n| claim | verifier | prefill | decode | bit for bit | first difference |\n"

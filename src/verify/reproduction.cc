@@ -31,10 +31,12 @@ PairReproduction count_pair(const Verification& verification, const std::string&
   return pair;
 }
 
+bool skips_ids(const Verification& verification) { return verification.rule == DistanceRule::seed; }
+
 Reproduction count_reproduction(const Verification& verification, const std::vector<std::string>& claimed,
                                 const std::vector<std::string>& verifiers) {
   Reproduction reproduction;
-  if (verification.replay.empty()) return reproduction;
+  if (verification.replay.empty() || skips_ids(verification)) return reproduction;
   for (const std::string& name : claimed) {
     ClaimReproduction claim{.claimed = name, .pairs = {}, .reproduced_by = {}};
     for (const std::string& verifier : verifiers) {

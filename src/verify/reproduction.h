@@ -49,8 +49,13 @@ struct Reproduction {
 PairReproduction count_pair(const Verification& verification, const std::string& claimed,
                             const std::string& verifier);
 
+// Whether compared positions leave out ids of the claim, those outside the verifier's top k: equal bits of
+// the others are then no reproduction.
+bool skips_ids(const Verification& verification);
+
 // Counts the comparisons of a re-execution (Verification::replay). Empty where there is none: two records
-// compared, the seed's files. A claim without a compared position is left out.
+// compared, the seed's files; and under a rule that skips_ids. A claim without a compared position is left
+// out.
 Reproduction count_reproduction(const Verification& verification, const std::vector<std::string>& claimed,
                                 const std::vector<std::string>& verifiers);
 
