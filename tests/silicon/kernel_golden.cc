@@ -17,12 +17,14 @@ constexpr std::size_t kOthers = 8;
 // What the case's kernel could be mistaken for.
 std::vector<std::vector<std::uint16_t>> rivals(const KernelCase& c, std::size_t count) {
   std::vector<std::vector<std::uint16_t>> outputs;
+  const bool marlin = c.kernel.starts_with("marlin");
+  const ScalePlace place = marlin ? scale_place(c, KernelName::marlin_a) : ScalePlace::weights;
   const char* quantization = c.problem.zero_points ? "awq_marlin" : "gptq_marlin";
   for (const char* kernel : {"chain", "marlin_a", "marlin_b", "machete", "awq"}) {
     for (const Device device : {Device::h200, Device::h100_pcie, Device::h20}) {
       const auto choice = choose_kernel(quantization, "vllm-0.11", spec_of(device), kernel);
       if (!choice) continue;
-      if (auto made = replay(c, *choice, spec_of(device), count)) outputs.push_back(*std::move(made));
+      if (auto made = replay(c, *choice, spec_of(device), count, place)) outputs.push_back(*std::move(made));
     }
   }
   return outputs;
@@ -74,8 +76,9 @@ void print_case(const KernelCase& c) {
     if (std::find(kept.begin(), kept.end(), j) == kept.end()) kept.push_back(j), ++added;
   }
   const LinearProblem& p = c.problem;
-  std::printf("case kernel=%s m=%ld n=%ld k=%ld group=%ld zero_points=%d seed=%lu\nsamples", c.kernel.c_str(),
-              p.rows, p.outputs, p.inputs, p.group_size, p.zero_points ? 1 : 0, c.seed);
+  std::printf("case kernel=%s m=%ld n=%ld k=%ld group=%ld zero_points=%d seed=%lu%s\nsamples",
+              c.kernel.c_str(), p.rows, p.outputs, p.inputs, p.group_size, p.zero_points ? 1 : 0, c.seed,
+              p.dtype == Dtype::bf16 ? " dtype=bfloat16" : "");
   for (const std::size_t j : kept) std::printf(" %zu", j);
   std::printf("\n");
   for (const auto& part : c.parts) {

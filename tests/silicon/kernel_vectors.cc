@@ -42,10 +42,14 @@ Result<KernelCase> parse_head(const std::string& line, const std::string& file) 
                .group_size = number("group"),
                .zero_points = number("zero_points") == 1};
   c.seed = static_cast<std::uint64_t>(number("seed"));
+  const std::string dtype = fields.contains("dtype") ? fields["dtype"] : "float16";
+  fields.erase("dtype");
+  c.problem.dtype = dtype == "bfloat16" ? Dtype::bf16 : Dtype::fp16;
   const LinearProblem& p = c.problem;
   if (fields.size() != 7 || c.kernel.empty() || p.rows < 1 || p.outputs < 1 || p.inputs < 1 ||
-      p.group_size < 1) {
-    return Error{file, line, "kernel, m, n, k, group, zero_points and seed", "something else"};
+      p.group_size < 1 || dtype != name_of(p.dtype)) {
+    return Error{file, line, "kernel, m, n, k, group, zero_points, seed and at most a dtype",
+                 "something else"};
   }
   return c;
 }
@@ -62,23 +66,39 @@ Result<std::vector<std::uint16_t>> parse_halves(const std::string& line, const s
   return halves;
 }
 
-float run_walk(const DotArithmetic& arithmetic, const Walk& walk, const float* x, const float* w) {
+// FP16 or BF16, whichever the activations are.
+float value_of(Dtype dtype, std::uint16_t bits) {
+  return dtype == Dtype::bf16 ? from_bf16(bits) : from_fp16(bits);
+}
+std::uint16_t bits_of(Dtype dtype, float value) {
+  return dtype == Dtype::bf16 ? to_bf16(value) : to_fp16(value);
+}
+float rounded(Dtype dtype, float value) { return value_of(dtype, bits_of(dtype, value)); }
+
+float scale_of(const KernelCase& c, Index group, Index column) {
+  const auto bits =
+      assay_probe::scale(c.seed, static_cast<std::uint64_t>(group), static_cast<std::uint64_t>(column),
+                         static_cast<std::uint64_t>(c.problem.outputs));
+  return rounded(c.problem.dtype, from_fp16(bits));
+}
+
+float run_walk(const DotArithmetic& arithmetic, Operand operand, const Walk& walk, const float* x,
+               const float* w) {
   float c = 0;
   for (Index j = 0; j < walk.count; ++j) {
     for (Index i = 0; i < walk.run; i += arithmetic.products) {
       const Index k = walk.first + j * walk.stride + i;
-      c = fused_dot_add(arithmetic, Operand::fp16, c, x + k, w + k,
-                        std::min(arithmetic.products, walk.run - i));
+      c = fused_dot_add(arithmetic, operand, c, x + k, w + k, std::min(arithmetic.products, walk.run - i));
     }
   }
   return c;
 }
 
-std::uint16_t run_order(const DotArithmetic& arithmetic, const SumOrder& order, const float* x,
-                        const float* w) {
+float run_order(const DotArithmetic& arithmetic, Operand operand, const SumOrder& order, const float* x,
+                const float* w) {
   std::vector<float> sums;
   for (const Walk& walk : order.walks) {
-    const float sum = run_walk(arithmetic, walk, x, w);
+    const float sum = run_walk(arithmetic, operand, walk, x, w);
     sums.push_back(order.rounds_walks ? round_to_fp16(sum) : sum);
   }
   for (const Add& add : order.adds) {
@@ -86,15 +106,19 @@ std::uint16_t run_order(const DotArithmetic& arithmetic, const SumOrder& order, 
     into += sums[static_cast<std::size_t>(add.from)];
     if (order.accumulator == Accumulator::fp16) into = round_to_fp16(into);
   }
-  return to_fp16(sums[0]);
+  return sums[0];
 }
 
-std::uint16_t output_of(const KernelCase& c, std::size_t output, const SumOrder& order, Family family) {
-  const auto arithmetic = dot_arithmetic(family, Operand::fp16, order.accumulator);
-  require(arithmetic.has_value(), "the device multiplies FP16");
+std::uint16_t output_of(const KernelCase& c, std::size_t output, const SumOrder& order, Family family,
+                        ScalePlace place) {
+  const Dtype dtype = c.problem.dtype;
+  const auto arithmetic = dot_arithmetic(family, operand_of(dtype), order.accumulator);
+  require(arithmetic.has_value(), "the device multiplies this type");
   const auto x = operand_row(c, c.row(output));
-  const auto w = weight_column(c, c.column(output));
-  return run_order(*arithmetic, order, x.data(), w.data());
+  const auto w = weight_column(c, c.column(output), place);
+  const float sum = run_order(*arithmetic, operand_of(dtype), order, x.data(), w.data());
+  if (place == ScalePlace::weights) return bits_of(dtype, sum);
+  return bits_of(dtype, rounded(dtype, sum) * scale_of(c, 0, c.column(output)));
 }
 
 struct IntegerColumn {
@@ -111,7 +135,7 @@ IntegerColumn integer_column(const KernelCase& c, Index column, int zero) {
     made.q.push_back(static_cast<std::int8_t>(static_cast<int>(q) - zero));
   }
   for (Index g = 0; g < ceil_div(c.problem.inputs, c.problem.group_size); ++g) {
-    made.scales.push_back(from_fp16(assay_probe::scale(c.seed, static_cast<std::uint64_t>(g), n, outputs)));
+    made.scales.push_back(scale_of(c, g, column));
   }
   return made;
 }
@@ -196,17 +220,24 @@ Result<std::vector<KernelCase>> read_kernel_cases(const std::filesystem::path& f
   return cases;
 }
 
+ScalePlace scale_place(const KernelCase& c, KernelName kernel) {
+  const bool marlin = kernel == KernelName::marlin_a || kernel == KernelName::marlin_b;
+  return marlin && c.problem.group_size == c.problem.inputs ? ScalePlace::outputs : ScalePlace::weights;
+}
+
 std::vector<float> operand_row(const KernelCase& c, Index row) {
+  const auto m = static_cast<std::uint64_t>(row);
+  const auto inputs = static_cast<std::uint64_t>(c.problem.inputs);
   std::vector<float> x;
-  for (Index k = 0; k < c.problem.inputs; ++k) {
-    x.push_back(from_fp16(assay_probe::activation(c.seed, static_cast<std::uint64_t>(row),
-                                                  static_cast<std::uint64_t>(k),
-                                                  static_cast<std::uint64_t>(c.problem.inputs))));
+  for (std::uint64_t k = 0; k < inputs; ++k) {
+    const bool bf16 = c.problem.dtype == Dtype::bf16;
+    x.push_back(value_of(c.problem.dtype, bf16 ? assay_probe::activation_bf16(c.seed, m, k, inputs)
+                                               : assay_probe::activation(c.seed, m, k, inputs)));
   }
   return x;
 }
 
-std::vector<float> weight_column(const KernelCase& c, Index column) {
+std::vector<float> weight_column(const KernelCase& c, Index column, ScalePlace place) {
   const auto n = static_cast<std::uint64_t>(column);
   const auto outputs = static_cast<std::uint64_t>(c.problem.outputs);
   std::vector<float> w;
@@ -215,21 +246,23 @@ std::vector<float> weight_column(const KernelCase& c, Index column) {
     const auto q = static_cast<int>(assay_probe::nibble(c.seed, static_cast<std::uint64_t>(k), n, outputs));
     const int zero =
         c.problem.zero_points ? static_cast<int>(assay_probe::zero_point(c.seed, group, n, outputs)) : 8;
-    const float scale = from_fp16(assay_probe::scale(c.seed, group, n, outputs));
-    w.push_back(round_to_fp16(static_cast<float>(q - zero) * scale));
+    const float scale = place == ScalePlace::outputs ? 1.0F : scale_of(c, static_cast<Index>(group), column);
+    w.push_back(rounded(c.problem.dtype, static_cast<float>(q - zero) * scale));
   }
   return w;
 }
 
 Result<std::vector<std::uint16_t>> replay(const KernelCase& c, const KernelChoice& kernel,
-                                          const DeviceSpec& device, std::size_t count) {
+                                          const DeviceSpec& device, std::size_t count,
+                                          std::optional<ScalePlace> place) {
+  const ScalePlace scales = place.value_or(scale_place(c, kernel.kernel));
   const auto schedule = schedule_for(kernel, c.problem, device);
   if (!schedule) return schedule.error();
   std::vector<std::uint16_t> outputs;
   for (std::size_t j = 0; j < count; ++j) {
     const SumOrder* order = order_of(*schedule, c.row(j), c.column(j));
     require(order != nullptr, "the schedule covers every output");
-    outputs.push_back(output_of(c, j, *order, device.family));
+    outputs.push_back(output_of(c, j, *order, device.family, scales));
   }
   return outputs;
 }
@@ -237,7 +270,9 @@ Result<std::vector<std::uint16_t>> replay(const KernelCase& c, const KernelChoic
 std::vector<std::uint16_t> replay_order(const KernelCase& c, const SumOrder& order, Family family,
                                         std::size_t count) {
   std::vector<std::uint16_t> outputs;
-  for (std::size_t j = 0; j < count; ++j) outputs.push_back(output_of(c, j, order, family));
+  for (std::size_t j = 0; j < count; ++j) {
+    outputs.push_back(output_of(c, j, order, family, ScalePlace::weights));
+  }
   return outputs;
 }
 
