@@ -19,7 +19,7 @@ constexpr Golden kGolden[] = {
     {"marlin_a_awq", "marlin_a", "marlin_b"},          {"marlin_a_gptq", "marlin_a", "marlin_b"},
     {"marlin_a_gptq_group32", "marlin_a", "marlin_b"}, {"marlin_a_gptq_group64", "marlin_a", "marlin_b"},
     {"marlin_a_gptq_column", "marlin_a", "marlin_b"},  {"marlin_a_awq_column", "marlin_a", "marlin_b"},
-    {"marlin_a_gptq_bf16", "marlin_a", "chain"},       {"marlin_a_awq_bf16", "marlin_a", "chain"},
+    {"marlin_a_gptq_bf16", "marlin_a", "marlin_b"},    {"marlin_a_awq_bf16", "marlin_a", "marlin_b"},
     {"marlin_b_awq", "marlin_b", "marlin_a"},          {"marlin_b_gptq", "marlin_b", "marlin_a"},
     {"machete_gptq", "machete", "marlin_a"},           {"awq_gemm", "awq", "marlin_a"}};
 
