@@ -231,8 +231,9 @@ std::vector<float> operand_row(const KernelCase& c, Index row) {
   std::vector<float> x;
   for (std::uint64_t k = 0; k < inputs; ++k) {
     const bool bf16 = c.problem.dtype == Dtype::bf16;
-    x.push_back(value_of(c.problem.dtype, bf16 ? assay_probe::activation_bf16(c.seed, m, k, inputs)
-                                               : assay_probe::activation(c.seed, m, k, inputs)));
+    const std::uint64_t from = c.fault == InputFault::shifted ? (k + 1) % inputs : k;
+    x.push_back(value_of(c.problem.dtype, bf16 ? assay_probe::activation_bf16(c.seed, m, from, inputs)
+                                               : assay_probe::activation(c.seed, m, from, inputs)));
   }
   return x;
 }
@@ -242,10 +243,12 @@ std::vector<float> weight_column(const KernelCase& c, Index column, ScalePlace p
   const auto outputs = static_cast<std::uint64_t>(c.problem.outputs);
   std::vector<float> w;
   for (Index k = 0; k < c.problem.inputs; ++k) {
-    const auto group = static_cast<std::uint64_t>(k / c.problem.group_size);
+    const auto own = static_cast<std::uint64_t>(k / c.problem.group_size);
+    const std::uint64_t group = c.fault == InputFault::swapped_groups ? own ^ 1U : own;
     const auto q = static_cast<int>(assay_probe::nibble(c.seed, static_cast<std::uint64_t>(k), n, outputs));
-    const int zero =
+    int zero =
         c.problem.zero_points ? static_cast<int>(assay_probe::zero_point(c.seed, group, n, outputs)) : 8;
+    if (c.fault == InputFault::zero_point) ++zero;
     const float scale = place == ScalePlace::outputs ? 1.0F : scale_of(c, static_cast<Index>(group), column);
     w.push_back(rounded(c.problem.dtype, static_cast<float>(q - zero) * scale));
   }

@@ -22,12 +22,21 @@
 
 namespace assay {
 
+// Faults of the inputs, as a wrong reader of a checkpoint or of a record would make them.
+enum class InputFault : std::uint8_t {
+  none,
+  zero_point,      // off by one
+  swapped_groups,  // 0 with 1, 2 with 3, ...
+  shifted          // x is that of the next k
+};
+
 struct KernelCase {
   std::string kernel;
   LinearProblem problem;
   std::uint64_t seed = 0;
   std::vector<std::size_t> samples;               // j of each output; empty: 0, 1, 2, ...
   std::vector<std::vector<std::uint16_t>> parts;  // [part][output], bits of the dtype
+  InputFault fault = InputFault::none;            // planted into what is replayed
 
   std::size_t sample(std::size_t output) const { return samples.empty() ? output : samples.at(output); }
   Index row(std::size_t output) const;
