@@ -102,6 +102,39 @@ TEST(DotModel, IsTheExactSumTruncatedWhereNothingIsCutBefore) {
   EXPECT_GT(cut, 100);
 }
 
+float half_step(float c, std::initializer_list<float> a, std::initializer_list<float> b,
+                Family family = Family::hopper) {
+  const auto arithmetic = dot_arithmetic(family, Operand::fp16, Accumulator::fp16);
+  return fused_dot_add(*arithmetic, Operand::fp16, c, a.begin(), b.begin(), static_cast<Index>(a.size()));
+}
+
+TEST(HalfAccumulator, RoundsTheSumOnceToNearestEven) {
+  EXPECT_EQ(half_step(1.0F, {0x1p-11F}, {1.0F}), 1.0F);  // ties to even
+  EXPECT_EQ(half_step(1.0F + 0x1p-10F, {0x1p-11F}, {1.0F}), 1.0F + 0x1p-9F);
+  // Just above the tie, by less than FP32 could say: rounding to FP32 first would lose it.
+  EXPECT_EQ(half_step(1.0F, {0x1p-11F, 0x1p-12F}, {1.0F, 0x1p-13F}), 1.0F + 0x1p-10F);
+  EXPECT_EQ(half_step(1.0F, {0x1p-11F, 0x1p-13F}, {1.0F, 0x1p-13F}), 1.0F);  // 2^-26 is cut
+}
+
+TEST(HalfAccumulator, SubnormalsAndOverflow) {
+  EXPECT_EQ(half_step(0.0F, {0x1p-12F}, {0x1p-12F}), 0x1p-24F);
+  EXPECT_EQ(half_step(0x1p-24F, {0x1p-12F}, {0x1p-13F}), 0x1p-23F);        // a tie goes to even
+  EXPECT_TRUE(same_bits(half_step(0.0F, {0x1p-14F}, {-0x1p-12F}), 0.0F));  // never -0
+  // A subnormal accumulator counts with 2^-14, so that 2^-40 beside it is cut and the tie stays a tie.
+  EXPECT_EQ(half_step(0x1p-23F, {0x1p-12F, 0x1p-20F}, {0x1p-13F, 0x1p-20F}), 0x1p-23F);
+  EXPECT_EQ(half_step(65504.0F, {15.0F}, {1.0F}), 65504.0F);
+  EXPECT_EQ(half_step(-65504.0F, {-16.0F}, {1.0F}), -kInfinity);
+  EXPECT_EQ(half_step(kInfinity, {1.0F}, {1.0F}), kInfinity);
+  EXPECT_TRUE(same_bits(half_step(kInfinity, {-kInfinity}, {1.0F}), from_fp16(0x7fff)));
+}
+
+TEST(HalfAccumulator, ExistsForHalfOperandsOnly) {
+  for (const Operand operand : {Operand::bf16, Operand::fp8_e4m3, Operand::fp8_e5m2}) {
+    EXPECT_FALSE(dot_arithmetic(Family::hopper, operand, Accumulator::fp16).has_value());
+  }
+  EXPECT_FALSE(dot_arithmetic(Family::ieee, Operand::fp16, Accumulator::fp16).has_value());
+}
+
 // Every pair of finite E4M3 values: a product has at most 8 significant bits and stays as it is.
 TEST(DotModel, EveryFp8Product) {
   const auto decode = [](std::uint32_t bits) {
