@@ -38,4 +38,23 @@ std::optional<DistanceRule> distance_rule(std::string_view name) {
   return std::nullopt;
 }
 
+const char* word(Sampler sampler) {
+  switch (sampler) {
+    case Sampler::exponential_race:
+      return "exponential_race";
+    case Sampler::inverse_cdf:
+      return "inverse_cdf";
+    case Sampler::greedy:
+      break;
+  }
+  return "greedy";
+}
+
+std::optional<Sampler> sampler(std::string_view name) {
+  for (const Sampler sampler : {Sampler::greedy, Sampler::exponential_race, Sampler::inverse_cdf}) {
+    if (name == word(sampler)) return sampler;
+  }
+  return std::nullopt;
+}
+
 }  // namespace assay

@@ -68,14 +68,28 @@ struct Generation {
   bool operator==(const Generation&) const = default;
 };
 
+// One generated token under a re-execution: what the record's way of choosing (Sampling) would have chosen
+// there.
+struct TokenCheck {
+  Index position = 0;     // as PositionScores::position
+  std::int32_t rank = 0;  // of the recorded token among all logits, 1 = most likely; ties in id order
+  // How far the recorded token is from being chosen, in nats; 0 = it is chosen. Greedy: the largest logit less
+  // the token's. Exponential race: the winner's ln(probability / noise) less the token's. Inverse CDF: the
+  // distance of the draw from the token's interval, as a probability.
+  float margin = 0;
+  float logprob = 0;  // of the recorded token
+  bool operator==(const TokenCheck&) const = default;
+};
+
 // One claim re-executed under one verifier setup: the scores of the claim's own ids at the claim's own
-// positions.
+// positions, beside the verifier's own top k there.
 struct Reexecution {
   std::string claimed;   // Generation::setup
   std::string verifier;  // verifier_name of a setup of the verification
   Index reference = 0;
   std::vector<PositionScores> prefill;
   std::vector<PositionScores> decode;
+  std::vector<TokenCheck> tokens = {};  // every generated token, in order; empty = not recorded
   bool operator==(const Reexecution&) const = default;
 };
 
@@ -89,6 +103,24 @@ const Setup* find_verifier(const std::vector<Setup>& setups, std::string_view ve
 // itself.
 std::string setup_name(const std::vector<Setup>& setups, const std::string& verifier);
 
+// Who draws a token from the probabilities.
+enum class Sampler : std::uint8_t {
+  greedy,            // the largest logit; the lowest id among equals
+  exponential_race,  // vLLM: argmax of probability / Exp(1) noise (the Gumbel-max trick), noise from Philox
+  inverse_cdf        // the first id, in id order, whose cumulative probability exceeds a uniform draw
+};
+
+const char* word(Sampler sampler);                      // "greedy", "exponential_race", "inverse_cdf"
+std::optional<Sampler> sampler(std::string_view word);  // none: an unknown word
+
+// How tokens were chosen. The request of reference r has the seed `seed` + r.
+struct Sampling {
+  Sampler sampler = Sampler::greedy;
+  double temperature = 0;  // > 0 unless greedy
+  std::uint64_t seed = 0;
+  bool operator==(const Sampling&) const = default;
+};
+
 // How the tokens were made; part of the manifest.
 struct GenerationSettings {
   Index max_new_tokens = 0;
@@ -98,6 +130,7 @@ struct GenerationSettings {
   Index last_positions = 0;  // recorded: the last so many of the prompt and of what was generated; 0 = all
   Index runs = 0;            // generations of ref_0 for the noise floor; 0 = not recorded
   bool ignore_eos = false;
+  Sampling sampling = {};
   bool operator==(const GenerationSettings&) const = default;
 };
 
@@ -169,6 +202,8 @@ struct Verification {
   std::vector<SetupPair> prefill_equivalent_pairs;  // within the record
   std::vector<SetupPair> decode_equivalent_pairs;
   std::vector<Reexecution> reexecutions;       // by verifier, claim, reference; empty in the seed's files
+  std::vector<Generation> claims = {};         // the record's own, as re-executed; empty = not recorded
+  GenerationSettings claimed_settings = {};    // the record's; all zero = not recorded
   DistanceRule rule = DistanceRule::every_id;  // that made the comparisons
   std::vector<Comparison> comparisons;  // filled by verify's compare_all, so that a folder stands alone
 
