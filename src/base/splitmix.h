@@ -1,5 +1,5 @@
-// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014): a few numbers
-// that must be the same everywhere. Not for statistics, not for secrets.
+// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014): numbers that
+// must be the same everywhere. One sequence passes BigCrush (there); not for secrets.
 #pragma once
 
 #include <cstdint>
