@@ -11,7 +11,7 @@ namespace assay {
 //
 // If the calibration scores and those added later are exchangeable, the p-values that successive scores had
 // when they were added dominate independent uniform numbers: breaking ties at random would make them exactly
-// that (Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005, theorem 8.1), and ties
+// that (Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005, chapter 8), and ties
 // counted in full, as here, can only raise them. So products of non-increasing bets on them, each with
 // integral at most 1 over [0, 1], stay below a martingale (e_process.h).
 class ConformalBag {

@@ -51,8 +51,8 @@ class ConformalEProcess {
 };
 
 // Hypothesis: E[min(y, cap) | past] >= mean at every step, y >= 0. High values say that the mean is lower:
-// the claim is at least as good as `mean`. Capital grows by 1 + lambda (1 - min(y, cap) / mean), averaged over
-// a fixed grid of lambda in (0, 1 / (cap / mean - 1)], at whose upper end y >= cap costs everything
+// the claim is at least as good as `mean`. Capital grows by 1 + lambda (1 - min(y, cap) / mean), averaged
+// over a fixed grid of lambda in (0, 1 / (cap / mean - 1)], at whose upper end y >= cap costs everything
 // (Waudby-Smith and Ramdas, "Estimating means of bounded random variables by betting", 2024).
 class BoundedMeanEProcess {
  public:
