@@ -12,8 +12,8 @@
 
 namespace assay {
 
-// ln of the sum and of the mean of e^x. -inf counts as 0, +inf wins; no terms: -inf, and a Fault for the mean.
-// NaN is a Fault.
+// ln of the sum and of the mean of e^x. -inf counts as 0, +inf wins; no terms: -inf, and a Fault for the
+// mean. NaN is a Fault.
 double log_sum_exp(std::span<const double> logs);
 double log_mean_exp(std::span<const double> logs);
 

@@ -1,5 +1,5 @@
-// Student's t with a scale, and its probability of one bin of a lattice: differences of rounded numbers lie on
-// a lattice, where a density would make exact agreement infinitely likely.
+// Student's t with a scale, and its probability of one bin of a lattice: differences of rounded numbers lie
+// on a lattice, where a density would make exact agreement infinitely likely.
 #pragma once
 
 #include <array>
