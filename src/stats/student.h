@@ -15,7 +15,7 @@ inline constexpr std::array<int, 4> kStudentDegrees = {2, 4, 8, 30};
 
 double student_log_density(double y, double scale, int nu);
 
-// ln of the probability of [y - step / 2, y + step / 2], with a relative error of the probability below 1e-12
+// ln of the probability of [y - step / 2, y + step / 2], to 1e-12 (and two roundings of the logarithm)
 // however far y is in the tail. About 0.1 us.
 double student_log_probability(double y, double scale, int nu, double step);
 
