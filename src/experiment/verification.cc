@@ -152,6 +152,8 @@ Result<Verification> assemble(const VerifyPlan& plan, std::vector<Setup> setups,
                             .prefill_equivalent_pairs = within->prefill.equivalent_pairs,
                             .decode_equivalent_pairs = within->decode.equivalent_pairs,
                             .reexecutions = {},
+                            .claims = plan.record.generations,
+                            .claimed_settings = plan.record.settings,
                             .rule = plan.rule,
                             .comparisons = {}};
   // The record's order: by verifier, claim, reference.

@@ -8,8 +8,16 @@
 #include <span>
 #include <tuple>
 
+#include "record/fingerprint.h"
+
 namespace assay {
 namespace {
+
+// What the probabilities of one position may sum to. Log-probabilities rounded to two decimals are at most
+// 0.005 too high: a factor exp(0.005) < 1.00502. An FP32 sum of exponentials in 32 lanes, which normalises
+// them, is short by 2^-24 for each addition in a lane: for the 2^18 ids of the largest vocabularies 2^-11,
+// and the few ULPs of exp, log and the subtractions are far below what that leaves.
+constexpr double kMostProbability = 1.00502 * (1 + 0x1p-11);
 
 // Where a phase's positions may lie, and the tokens that they predict.
 struct Bounds {
@@ -26,6 +34,7 @@ struct Bounds {
 
 Result<void> check_scores(const PositionScores& position, const std::string& file, const std::string& key) {
   std::set<TokenId> seen;
+  double sum = 0;
   for (std::size_t i = 0; i < position.scores.size(); ++i) {
     const TokenScore& score = position.scores[i];
     const std::string score_key = fmt::format("{}, id {}", key, score.id);
@@ -39,6 +48,10 @@ Result<void> check_scores(const PositionScores& position, const std::string& fil
                    fmt::format("{} after {}", score.logprob, position.scores[i - 1].logprob)};
     }
     if (score.rank < 0) return Error{file, score_key, "a rank >= 0", std::to_string(score.rank)};
+    sum += std::exp(static_cast<double>(score.logprob));
+  }
+  if (!(sum <= kMostProbability)) {
+    return Error{file, key, "probabilities that sum to 1 at most", fmt::format("{:.6g}", sum)};
   }
   return {};
 }
@@ -106,6 +119,106 @@ Result<void> check_generation(const Generation& generation, const std::string& f
   return check_phase(generation.decode, bounds, file, key + ".decode");
 }
 
+// The generations of a record, or the claims of a verification.
+Result<void> check_generations(const std::vector<Setup>& setups, const std::vector<Generation>& generations,
+                               const std::string& file) {
+  std::set<std::pair<std::string, Index>> seen;
+  for (const Generation& generation : generations) {
+    const std::string key = fmt::format("{}/ref_{}", generation.setup, generation.reference);
+    if (!has_setup(setups, generation.setup)) return Error{file, key, "a known setup", "an unknown one"};
+    if (!seen.emplace(generation.setup, generation.reference).second) {
+      return Error{file, key, "each reference once", "the reference twice"};
+    }
+    if (auto checked = check_generation(generation, file); !checked) return checked;
+  }
+  for (const Setup& setup : setups) {
+    const auto first = seen.lower_bound({setup.name, 0});
+    if (first == seen.end() || first->first != setup.name) {
+      return Error{file, setup.name, "generations of each setup", "none"};
+    }
+  }
+  return {};
+}
+
+Result<void> check_sampling(const Sampling& sampling, const std::string& file, const std::string& key) {
+  const bool greedy = sampling.sampler == Sampler::greedy;
+  const bool hot = sampling.temperature > 0 && std::isfinite(sampling.temperature);
+  if (greedy ? sampling.temperature != 0 : !hot) {
+    return Error{file, key + ".temperature", greedy ? "0 (greedy)" : "a temperature > 0",
+                 fmt::format("{}", sampling.temperature)};
+  }
+  if (greedy && sampling.seed != 0) {
+    return Error{file, key + ".seed", "0 (greedy)", std::to_string(sampling.seed)};
+  }
+  return {};
+}
+
+// `claim` is null where the verification does not hold it.
+Result<void> check_tokens(const Reexecution& run, const Generation* claim, const std::string& file,
+                          const std::string& key) {
+  Index previous = 0;
+  for (const TokenCheck& check : run.tokens) {
+    const std::string where = fmt::format("{}.tokens, position {}", key, check.position);
+    if (check.position <= previous) return Error{file, where, "ascending positions", "one out of order"};
+    previous = check.position;
+    if (check.rank < 1) return Error{file, where, "a rank >= 1", std::to_string(check.rank)};
+    if (!(check.margin >= 0) || std::isinf(check.margin)) {
+      return Error{file, where, "a finite margin >= 0", fmt::format("{}", check.margin)};
+    }
+    if (!(check.logprob <= 0) || std::isinf(check.logprob)) {
+      return Error{file, where, "a finite log-probability <= 0", fmt::format("{}", check.logprob)};
+    }
+  }
+  if (claim == nullptr || run.tokens.empty()) return {};
+  const auto begin = static_cast<Index>(claim->prompt_ids.size());
+  const auto count = static_cast<Index>(claim->generated_ids.size());
+  // Ascending: with the right first, last and number of positions, all are there.
+  if (static_cast<Index>(run.tokens.size()) == count && run.tokens.front().position == begin &&
+      run.tokens.back().position == begin + count - 1) {
+    return {};
+  }
+  return Error{file, key + ".tokens", fmt::format("positions {} to {}, each once", begin, begin + count - 1),
+               fmt::format("{} from {} to {}", run.tokens.size(), run.tokens.front().position,
+                           run.tokens.back().position)};
+}
+
+Result<void> check_claims(const Verification& verification, const std::string& file) {
+  const std::string key = "claimed_settings.sampling";
+  if (auto checked = check_sampling(verification.claimed_settings.sampling, file, key); !checked)
+    return checked;
+  if (verification.claims.empty()) return {};
+  auto checked = check_generations(verification.claimed_setups, verification.claims, file);
+  if (!checked || verification.reference_fingerprint.empty()) return checked;
+  Record record;
+  record.generations = verification.claims;
+  const std::string found = fingerprint(record);
+  if (found == verification.reference_fingerprint) return {};
+  return Error{file, "reference_fingerprint", found + " (of the claims)", verification.reference_fingerprint};
+}
+
+const Generation* find_claim(const Verification& verification, const Reexecution& run) {
+  const auto& claims = verification.claims;
+  const auto found = std::find_if(claims.begin(), claims.end(), [&](const Generation& claim) {
+    return claim.setup == run.claimed && claim.reference == run.reference;
+  });
+  return found == claims.end() ? nullptr : &*found;
+}
+
+Result<void> check_reexecution(const Verification& verification, const Reexecution& run,
+                               const std::string& file) {
+  constexpr Index kAnywhere = Index{1} << 40;
+  const std::string key = fmt::format("{} under {}/ref_{}", run.claimed, run.verifier, run.reference);
+  if (find_verifier(verification.setups, run.verifier) == nullptr)
+    return Error{file, key, "a known verifier", "an unknown one"};
+  const Generation* claim = find_claim(verification, run);
+  if (claim == nullptr && !verification.claims.empty())
+    return Error{file, key, "one of the claims", "another"};
+  const Bounds bounds{1, kAnywhere};
+  if (auto checked = check_phase(run.prefill, bounds, file, key + ".prefill"); !checked) return checked;
+  if (auto checked = check_phase(run.decode, bounds, file, key + ".decode"); !checked) return checked;
+  return check_tokens(run, claim, file, key);
+}
+
 Result<void> check_noise_floors(const Record& record, const std::string& file) {
   for (const NoiseFloor& floor : record.noise_floors) {
     const std::string key = "noise_floors." + floor.setup;
@@ -139,35 +252,17 @@ Result<void> check_comparison(const Comparison& comparison, const std::string& f
 
 Result<void> check_record(const Record& record, const std::string& file) {
   if (auto checked = check_setups(record.setups, own_name, file); !checked) return checked;
-  std::set<std::pair<std::string, Index>> seen;
-  for (const Generation& generation : record.generations) {
-    const std::string key = fmt::format("{}/ref_{}", generation.setup, generation.reference);
-    if (!has_setup(record.setups, generation.setup))
-      return Error{file, key, "a known setup", "an unknown one"};
-    if (!seen.emplace(generation.setup, generation.reference).second) {
-      return Error{file, key, "each reference once", "the reference twice"};
-    }
-    if (auto checked = check_generation(generation, file); !checked) return checked;
-  }
-  for (const Setup& setup : record.setups) {
-    const auto first = seen.lower_bound({setup.name, 0});
-    if (first == seen.end() || first->first != setup.name) {
-      return Error{file, setup.name, "generations of each setup", "none"};
-    }
-  }
+  if (auto checked = check_sampling(record.settings.sampling, file, "settings.sampling"); !checked)
+    return checked;
+  if (auto checked = check_generations(record.setups, record.generations, file); !checked) return checked;
   return check_noise_floors(record, file);
 }
 
 Result<void> check_verification(const Verification& verification, const std::string& file) {
   if (auto checked = check_setups(verification.setups, verifier_name, file); !checked) return checked;
-  constexpr Index kAnywhere = Index{1} << 40;
+  if (auto checked = check_claims(verification, file); !checked) return checked;
   for (const Reexecution& run : verification.reexecutions) {
-    const std::string key = fmt::format("{} under {}/ref_{}", run.claimed, run.verifier, run.reference);
-    if (find_verifier(verification.setups, run.verifier) == nullptr)
-      return Error{file, key, "a known verifier", "an unknown one"};
-    const Bounds bounds{1, kAnywhere};
-    if (auto checked = check_phase(run.prefill, bounds, file, key + ".prefill"); !checked) return checked;
-    if (auto checked = check_phase(run.decode, bounds, file, key + ".decode"); !checked) return checked;
+    if (auto checked = check_reexecution(verification, run, file); !checked) return checked;
   }
   std::set<std::tuple<std::string, std::string, Index>> seen;
   for (const Comparison& comparison : verification.comparisons) {

@@ -82,10 +82,18 @@ TEST(SequenceLine, KeepsEveryBit) {
     b.generations = {*read};
     EXPECT_EQ(fingerprint(a), fingerprint(b));
   }
-  const Reexecution run = sample_verification().reexecutions[5];
+  Verification verification = sample_verification();
+  Reexecution& run = verification.reexecutions[5];
+  for (TokenCheck& check : run.tokens) {
+    check.margin = std::bit_cast<float>(static_cast<std::uint32_t>(random()) % 0x7f800000U);
+    check.logprob = std::bit_cast<float>(0x80000000U | (static_cast<std::uint32_t>(random()) % 0x7f800000U));
+  }
   const auto read = reexecution_from_line(to_line(run), "progress.jsonl:1");
   ASSERT_TRUE(read) << read.error().message();
   EXPECT_EQ(*read, run);
+  const std::string written = fingerprint(verification);
+  run = *read;
+  EXPECT_EQ(fingerprint(verification), written);
 }
 
 TEST(SequenceLine, RefusesWhatItDoesNotKnow) {
@@ -103,6 +111,10 @@ TEST(SequenceLine, RefusesWhatItDoesNotKnow) {
   json["prompt_ids"][2] = 1.5;
   EXPECT_THAT(generation_from_line(json.dump(), "f").error().message(), HasSubstr("prompt_ids[2]"));
   EXPECT_FALSE(reexecution_from_line(line, "f"));
+  json = Json::parse(to_line(sample_verification().reexecutions[0]));
+  json["tokens"]["ranks"].push_back(3);
+  EXPECT_THAT(reexecution_from_line(json.dump(), "f:1").error().message(),
+              HasSubstr("f:1: tokens: positions: expected lists of one length, found 3, 4, 3 and 3"));
 }
 
 TEST(ScoreTensors, KeepEveryBit) {

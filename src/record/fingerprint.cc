@@ -38,6 +38,15 @@ class Canonical {
       }
     }
   }
+  void tokens(const std::vector<TokenCheck>& checks) {
+    integer(static_cast<std::uint64_t>(checks.size()));
+    for (const TokenCheck& check : checks) {
+      integer(check.position);
+      integer(check.rank);
+      integer(std::bit_cast<std::uint32_t>(check.margin));
+      integer(std::bit_cast<std::uint32_t>(check.logprob));
+    }
+  }
   std::string hash() const { return sha256_hex(std::string_view(bytes_)); }
 
  private:
@@ -60,13 +69,14 @@ std::string fingerprint(const Record& record) {
 }
 
 std::string fingerprint(const Verification& verification) {
-  Canonical bytes("assay verification 1");
+  Canonical bytes("assay verification 2");
   for (const Reexecution& run : verification.reexecutions) {
     bytes.text(run.claimed);
     bytes.text(run.verifier);
     bytes.integer(run.reference);
     bytes.phase(run.prefill);
     bytes.phase(run.decode);
+    bytes.tokens(run.tokens);
   }
   return bytes.hash();
 }

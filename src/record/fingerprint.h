@@ -1,4 +1,4 @@
-// One hash for what a run said: token ids, positions, score ids, log-probability bits and ranks.
+// One hash for what a run said: token ids, positions, score ids, log-probability bits, ranks and token checks.
 #pragma once
 
 #include <string>
@@ -8,7 +8,8 @@
 namespace assay {
 
 // SHA-256 (hexadecimal) over a canonical byte sequence; docs/records.md gives it. Setups count by name only;
-// environment, timestamps, noise floors and comparisons do not count: equal bits, equal fingerprint.
+// environment, timestamps, settings, noise floors and comparisons do not count: equal bits, equal
+// fingerprint. A verification's claims have the record's fingerprint, not a part in its own.
 std::string fingerprint(const Record& record);
 std::string fingerprint(const Verification& verification);
 

@@ -1,23 +1,13 @@
 #include "record/manifest.h"
 
 #include "record/json_codec.h"
+#include "record/settings_json.h"
 
 namespace assay {
 namespace {
 
 constexpr const char* kGeneration = "generation";
 constexpr const char* kVerification = "verification";
-
-struct Count {
-  const char* key;
-  Index GenerationSettings::*member;
-};
-constexpr Count kSettings[] = {{"max_new_tokens", &GenerationSettings::max_new_tokens},
-                               {"prompt_tokens", &GenerationSettings::prompt_tokens},
-                               {"references", &GenerationSettings::references},
-                               {"top_k", &GenerationSettings::top_k},
-                               {"last_positions", &GenerationSettings::last_positions},
-                               {"runs", &GenerationSettings::runs}};
 
 // `device` is always written here: the default that setups_to_json leaves out is one that no setup has.
 constexpr const char* kNoDevice = "";
@@ -45,25 +35,6 @@ Result<ManifestHashes> hashes_from_json(const Json& json, const std::string& fil
   return ManifestHashes{*sequences, *logprobs, *fingerprint};
 }
 
-Result<GenerationSettings> settings_from_json(const Json& json, const std::string& file) {
-  static constexpr std::string_view kKnown[] = {"max_new_tokens", "prompt_tokens", "references", "top_k",
-                                                "last_positions", "runs",          "ignore_eos"};
-  const auto object = json_get_object(json, file, "settings");
-  if (!object) return object.error();
-  if (const auto known = refuse_unknown_keys(**object, file, kKnown); !known) return known.error();
-  GenerationSettings settings;
-  for (const auto& [key, member] : kSettings) {
-    const auto value = json_get<Index>(**object, file, key);
-    if (!value) return value.error();
-    if (*value < 0) return Error{file, std::string("settings.") + key, "a count", std::to_string(*value)};
-    settings.*member = *value;
-  }
-  const auto ignore_eos = json_get<bool>(**object, file, "ignore_eos");
-  if (!ignore_eos) return ignore_eos.error();
-  settings.ignore_eos = *ignore_eos;
-  return settings;
-}
-
 Result<Record> record_from_json(const Json& json, const std::string& file) {
   static constexpr std::string_view kKnown[] = {"schema",   "schema_version", "kind",        "timestamp",
                                                 "hashes",   "fingerprint",    "environment", "setups",
@@ -71,7 +42,7 @@ Result<Record> record_from_json(const Json& json, const std::string& file) {
   if (const auto known = refuse_unknown_keys(json, file, kKnown); !known) return known.error();
   const auto environment = environment_from_json(json, file, "environment");
   const auto setups = setups_from_json(json, file, "setups", kNoDevice);
-  const auto settings = settings_from_json(json, file);
+  const auto settings = settings_from_json(json, file, "settings");
   const auto timestamp = json_get<std::string>(json, file, "timestamp");
   const auto floors = noise_floors_from_json(json, file, "noise_floors");
   if (!environment) return environment.error();
@@ -98,6 +69,7 @@ Result<Verification> verification_from_json(const Json& json, const std::string&
                                                 "comparisons",
                                                 "reference_environment",
                                                 "claimed_setups",
+                                                "claimed_settings",
                                                 "prefill_equivalent_pairs",
                                                 "decode_equivalent_pairs"};
   if (const auto known = refuse_unknown_keys(json, file, kKnown); !known) return known.error();
@@ -114,6 +86,7 @@ Result<Verification> verification_from_json(const Json& json, const std::string&
   auto reference_environment = environment_from_json(json, file, "reference_environment");
   auto setups = setups_from_json(json, file, "setups", kNoDevice);
   auto claimed = setups_from_json(json, file, "claimed_setups", kNoDevice);
+  auto claimed_settings = settings_from_json(json, file, "claimed_settings");
   auto prefill_pairs = pairs_from_json(json, file, "prefill_equivalent_pairs");
   auto decode_pairs = pairs_from_json(json, file, "decode_equivalent_pairs");
   auto rule = distance_rule_from_json(json, file, "distance");
@@ -122,6 +95,7 @@ Result<Verification> verification_from_json(const Json& json, const std::string&
   if (!environment) return environment.error();
   if (!reference_environment) return reference_environment.error();
   if (!claimed) return claimed.error();
+  if (!claimed_settings) return claimed_settings.error();
   if (!prefill_pairs) return prefill_pairs.error();
   if (!decode_pairs) return decode_pairs.error();
   if (!rule) return rule.error();
@@ -130,6 +104,7 @@ Result<Verification> verification_from_json(const Json& json, const std::string&
   verification.reference_environment = *std::move(reference_environment);
   verification.setups = *std::move(setups);
   verification.claimed_setups = *std::move(claimed);
+  verification.claimed_settings = *claimed_settings;
   verification.prefill_equivalent_pairs = *std::move(prefill_pairs);
   verification.decode_equivalent_pairs = *std::move(decode_pairs);
   verification.rule = *rule;
@@ -143,8 +118,7 @@ Json manifest_to_json(const Record& record, const ManifestHashes& hashes) {
   Json json = head(kGeneration, record.timestamp, hashes);
   json["environment"] = environment_to_json(record.environment);
   json["setups"] = setups_to_json(record.setups, kNoDevice);
-  for (const auto& [key, member] : kSettings) json["settings"][key] = record.settings.*member;
-  json["settings"]["ignore_eos"] = record.settings.ignore_eos;
+  json["settings"] = settings_to_json(record.settings);
   json["noise_floors"] = noise_floors_to_json(record.noise_floors);
   return json;
 }
@@ -159,6 +133,7 @@ Json manifest_to_json(const Verification& verification, const ManifestHashes& ha
   json["reference_fingerprint"] = verification.reference_fingerprint;
   json["reference_environment"] = environment_to_json(verification.reference_environment);
   json["claimed_setups"] = setups_to_json(verification.claimed_setups, kNoDevice);
+  json["claimed_settings"] = settings_to_json(verification.claimed_settings);
   json["prefill_equivalent_pairs"] = pairs_to_json(verification.prefill_equivalent_pairs);
   json["decode_equivalent_pairs"] = pairs_to_json(verification.decode_equivalent_pairs);
   json["comparisons"] = comparisons_to_json(verification.comparisons, verification.setups);

@@ -10,7 +10,7 @@
 
 namespace assay {
 
-inline constexpr Index kSchemaVersion = 2;
+inline constexpr Index kSchemaVersion = 3;
 
 // SHA-256 of the folder's other files, and of the content (record/fingerprint.h).
 struct ManifestHashes {
@@ -21,7 +21,7 @@ struct ManifestHashes {
 
 struct Manifest {
   ManifestHashes hashes;
-  std::variant<Record, Verification> content;  // without generations, without re-executions
+  std::variant<Record, Verification> content;  // without what sequences.jsonl holds
 };
 
 Json manifest_to_json(const Record& record, const ManifestHashes& hashes);

@@ -35,21 +35,9 @@ Result<void> check_hash(const std::filesystem::path& path, const std::string& ex
   return Error{path.string(), "sha256", expected + " (manifest.json)", found};
 }
 
-// Puts the sequences into the manifest's content and checks the whole.
-Result<void> complete(Record& record, const IndexedSequences& sequences, const std::string& sequences_file,
-                      const std::string& manifest_file) {
-  auto generations = join_generations(sequences.lines, sequences.scores, sequences_file);
-  if (!generations) return generations.error();
-  record.generations = *std::move(generations);
-  return check_record(record, manifest_file);
-}
-
-Result<void> complete(Verification& verification, const IndexedSequences& sequences,
-                      const std::string& sequences_file, const std::string& manifest_file) {
-  auto runs = join_reexecutions(sequences.lines, sequences.scores, sequences_file);
-  if (!runs) return runs.error();
-  verification.reexecutions = *std::move(runs);
-  return check_verification(verification, manifest_file);
+Result<void> check(const Record& record, const std::string& file) { return check_record(record, file); }
+Result<void> check(const Verification& verification, const std::string& file) {
+  return check_verification(verification, file);
 }
 
 Result<LoadedRecord> read_folder(const std::filesystem::path& folder) {
@@ -74,8 +62,9 @@ Result<LoadedRecord> read_folder(const std::filesystem::path& folder) {
   sequences.scores = *std::move(scores);
 
   const auto completed = std::visit(
-      [&](auto& content) {
-        return complete(content, sequences, (folder / kSequences).string(), manifest_file);
+      [&](auto& content) -> Result<void> {
+        auto joined = join_sequences(sequences, (folder / kSequences).string(), content);
+        return joined ? check(content, manifest_file) : joined;
       },
       manifest->content);
   if (!completed) return completed.error();
@@ -120,12 +109,12 @@ Result<Verification> read_verification(const std::filesystem::path& path) {
 
 Result<void> write_record(const std::filesystem::path& folder, const Record& record) {
   if (auto checked = check_record(record, folder.string()); !checked) return checked;
-  return write_run(folder, record, index_sequences(record.generations));
+  return write_run(folder, record, index_sequences(record));
 }
 
 Result<void> write_verification(const std::filesystem::path& folder, const Verification& verification) {
   if (auto checked = check_verification(verification, folder.string()); !checked) return checked;
-  return write_run(folder, verification, index_sequences(verification.reexecutions));
+  return write_run(folder, verification, index_sequences(verification));
 }
 
 }  // namespace assay

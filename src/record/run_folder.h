@@ -1,6 +1,7 @@
 // Records on disk. A run folder holds
 //   manifest.json         schema version, setups, environment, settings, hashes of the other two files
-//   sequences.jsonl       a line for each generation (re-execution): token ids, and where its scores are
+//   sequences.jsonl       a line for each generation: token ids, and where its scores are; of a verification
+//                         the claims' lines, then one for each re-execution
 //   logprobs.safetensors  ids int32, logprob float32, rank int32: the scores of all lines, one after another
 // and reads back with the same bits. docs/records.md is the format's page.
 #pragma once

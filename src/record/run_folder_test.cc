@@ -169,8 +169,8 @@ TEST_F(RunFolder, ManifestIsReadStrictly) {
     edit_manifest(edit);
     return complaint();
   };
-  EXPECT_THAT(refused([](Json& m) { m["schema_version"] = 1; }),
-              HasSubstr("manifest.json: schema_version: expected 2, found 1"));
+  EXPECT_THAT(refused([](Json& m) { m["schema_version"] = 2; }),
+              HasSubstr("manifest.json: schema_version: expected 3, found 2"));
   EXPECT_THAT(refused([](Json& m) { m["schema"] = "other"; }),
               HasSubstr("schema: expected assay run, found other"));
   EXPECT_THAT(refused([](Json& m) { m["kind"] = "guess"; }),
@@ -178,7 +178,15 @@ TEST_F(RunFolder, ManifestIsReadStrictly) {
   EXPECT_THAT(refused([](Json& m) { m["setupz"] = 1; }), HasSubstr("did you mean setups?"));
   EXPECT_THAT(refused([](Json& m) { m.erase("timestamp"); }),
               HasSubstr("timestamp: expected a string, found nothing"));
-  EXPECT_THAT(refused([](Json& m) { m["settings"]["top_k"] = -1; }), HasSubstr("top_k"));
+  EXPECT_THAT(refused([](Json& m) { m["settings"]["top_k"] = -1; }), HasSubstr("settings: top_k"));
+  const auto sampling = [&](const char* key, const Json& value) {
+    return refused([&](Json& m) { m["settings"]["sampling"][key] = value; });
+  };
+  EXPECT_THAT(sampling("sampler", "dice"), HasSubstr("settings.sampling: sampler: expected greedy, "));
+  EXPECT_THAT(sampling("sampler", "greedy"), HasSubstr("temperature: expected 0 (greedy), found 0.7"));
+  EXPECT_THAT(sampling("temperature", -0.5), HasSubstr("expected a temperature > 0, found -0.5"));
+  EXPECT_THAT(sampling("seed", -1), HasSubstr("settings.sampling: seed: expected an integer in range"));
+  EXPECT_THAT(sampling("top_p", 1), HasSubstr("top_p: expected a known key"));
   EXPECT_THAT(refused([](Json& m) { m["setups"].erase("gptq"); }),
               HasSubstr("gptq/ref_0: expected a known setup"));
   EXPECT_THAT(refused([](Json& m) { m["setups"]["awq"]["profil"] = "vllm-0.11"; }),
@@ -192,6 +200,73 @@ TEST_F(RunFolder, ManifestIsReadStrictly) {
   EXPECT_THAT(refused([](Json& m) { m["fingerprint"] = "00"; }), HasSubstr("fingerprint: expected 00"));
   EXPECT_THAT(refused([](Json& m) { m["noise_floors"]["awq"]["decode"] = -1; }),
               HasSubstr("noise_floors.awq"));
+}
+
+TEST_F(RunFolder, ClaimsComeBeforeReexecutions) {
+  ASSERT_TRUE(write_verification(folder_, sample_verification()));
+  std::string lines = text("sequences.jsonl");
+  const std::size_t first = lines.find('\n') + 1;
+  lines = lines.substr(first) + lines.substr(0, first);
+  replace("sequences.jsonl", lines);
+  edit_manifest([&](Json& manifest) { manifest["hashes"]["sequences.jsonl"] = sha256_hex(lines); });
+  EXPECT_THAT(complaint(), HasSubstr("sequences.jsonl:12: claimed: expected a string, found nothing"));
+}
+
+TEST_F(RunFolder, AVerificationWithoutClaimsIsStillOne) {
+  Verification verification = sample_verification();
+  verification.claims.clear();
+  verification.claimed_settings = {};
+  for (Reexecution& run : verification.reexecutions) run.tokens.clear();
+  ASSERT_TRUE(write_verification(folder_, verification));
+  const auto loaded = read_verification(folder_);
+  ASSERT_TRUE(loaded) << loaded.error().message();
+  EXPECT_EQ(*loaded, verification);
+}
+
+TEST_F(RunFolder, ClaimsAndTokenChecksAreChecked) {
+  const auto refused = [&](const std::function<void(Verification&)>& edit) {
+    Verification verification = sample_verification();
+    edit(verification);
+    const auto written = write_verification(folder_, verification);
+    return written ? "no complaint" : written.error().message();
+  };
+  const auto token = [&](const std::function<void(TokenCheck&)>& edit) {
+    return refused([&](Verification& v) { edit(v.reexecutions[0].tokens[1]); });
+  };
+  EXPECT_THAT(token([](TokenCheck& t) { t.rank = 0; }),
+              HasSubstr("awq under awq/ref_0.tokens, position 5: expected a rank >= 1, found 0"));
+  EXPECT_THAT(token([](TokenCheck& t) { t.margin = -1; }), HasSubstr("expected a finite margin >= 0"));
+  EXPECT_THAT(token([](TokenCheck& t) { t.margin = NAN; }), HasSubstr("found nan"));
+  EXPECT_THAT(token([](TokenCheck& t) { t.margin = INFINITY; }), HasSubstr("found inf"));
+  EXPECT_THAT(token([](TokenCheck& t) { t.logprob = 0.5F; }), HasSubstr("log-probability <= 0"));
+  EXPECT_THAT(token([](TokenCheck& t) { t.position = 4; }), HasSubstr("ascending positions"));
+  EXPECT_THAT(refused([](Verification& v) { v.reexecutions[0].tokens.pop_back(); }),
+              HasSubstr("expected positions 4 to 6, each once, found 2 from 4 to 5"));
+  EXPECT_THAT(refused([](Verification& v) { v.reexecutions[0].reference = 9; }),
+              HasSubstr("awq under awq/ref_9: expected one of the claims"));
+  EXPECT_THAT(refused([](Verification& v) { v.claims[0].prompt_ids.clear(); }),
+              HasSubstr("awq/ref_0.prompt_ids: expected at least one token"));
+  EXPECT_THAT(refused([](Verification& v) { v.claims[1].reference = 0; }), HasSubstr("the reference twice"));
+  EXPECT_THAT(refused([](Verification& v) { v.claimed_setups.clear(); }), HasSubstr("a known setup"));
+  EXPECT_THAT(refused([](Verification& v) { v.claimed_settings.sampling.temperature = 0; }),
+              HasSubstr("claimed_settings.sampling.temperature: expected a temperature > 0, found 0"));
+  EXPECT_THAT(refused([](Verification& v) { v.reference_fingerprint = "00"; }),
+              HasSubstr("reference_fingerprint: expected c7ad"));
+}
+
+TEST_F(RunFolder, ProbabilitiesSumToOneAtMost) {
+  const auto complaint_of = [&](float first, float second) {
+    Record record = sample_record();
+    record.generations[0].decode[0].scores[0].logprob = first;
+    record.generations[0].decode[0].scores[1].logprob = second;
+    const auto written = write_record(folder_, record);
+    return written ? "no complaint" : written.error().message();
+  };
+  // ln 0.99505 and ln 0.00495, rounded to two decimals.
+  EXPECT_EQ(complaint_of(-0.0F, -5.31F), "no complaint");
+  EXPECT_THAT(complaint_of(-0.50F, -0.91F),
+              HasSubstr("awq/ref_0.decode, position 5: expected probabilities that sum to 1 at most, "
+                        "found 1.00905"));
 }
 
 TEST_F(RunFolder, AManifestCutInHalfIsNotJson) {
@@ -235,7 +310,7 @@ TEST_F(RunFolder, WritingRefusesWhatReadingWould) {
 TEST(Fingerprint, DependsOnEveryPartOfWhatWasSaid) {
   const std::string original = fingerprint(sample_record());
   // Of the canonical bytes that fingerprint.cc describes, packed and hashed by a Python script of its own.
-  EXPECT_EQ(original, "2ebb261048d7ac63d776ab13eff9e3abc29f6a82391667a9cc22c8e4de8d0f7a");
+  EXPECT_EQ(original, "c7ad8be7888c3dd3b8340e9dd596e4f48cf958efcff6a12d89fb7c153bfebf95");
   const auto changed = [&](const std::function<void(Generation&)>& edit) {
     Record record = sample_record();
     edit(record.generations[2]);
@@ -251,8 +326,23 @@ TEST(Fingerprint, DependsOnEveryPartOfWhatWasSaid) {
   EXPECT_TRUE(changed([](Generation& g) { g.decode[0].scores[0].id = 9; }));
   Record record = sample_record();
   record.timestamp = "later";
+  record.settings.sampling.seed = 2;
   record.environment.clear();
   EXPECT_EQ(fingerprint(record), original);
+}
+
+TEST(Fingerprint, OfAVerificationDependsOnTheTokenChecks) {
+  const std::string original = fingerprint(sample_verification());
+  EXPECT_EQ(original, "2a6a5c80903b61a98a620b13927ce199626b40e7b2380a6617702bd93af367b7");  // as above
+  const auto changed = [&](const std::function<void(TokenCheck&)>& edit) {
+    Verification verification = sample_verification();
+    edit(verification.reexecutions[1].tokens[2]);
+    return fingerprint(verification) != original;
+  };
+  EXPECT_TRUE(changed([](TokenCheck& t) { t.position = 7; }));
+  EXPECT_TRUE(changed([](TokenCheck& t) { t.rank = 2; }));
+  EXPECT_TRUE(changed([](TokenCheck& t) { t.margin = 0; }));
+  EXPECT_TRUE(changed([](TokenCheck& t) { t.logprob = 0; }));  // from -0
 }
 
 }  // namespace

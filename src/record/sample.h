@@ -13,7 +13,7 @@ inline Generation sample_generation(const std::string& setup, Index reference, f
           .prompt_ids = {11, 12, 13, 14},
           .generated_ids = {21, 22, 23},
           .prefill = {{2, {{7, -0.5F - shift, 1}, {8, -1.5F, 2}, {13, -20.25F - shift, 57}}},
-                      {3, {{14, -0.0F, 1}, {9, -FLT_MIN / 4, 2}}}},
+                      {3, {{14, -0.0F, 1}, {9, -0x1.fffffep+6F, 2}}}},
           .decode = {{5, {{22, -0x1.fffffep-3F, 1}, {5, -2.5F - shift, 2}}},
                      {6, {{23, -0.125F - shift, 1}, {4, -FLT_MAX, 2}}}}};
 }
@@ -38,7 +38,8 @@ inline Record sample_record() {
                      .top_k = 2,
                      .last_positions = 3,
                      .runs = 2,
-                     .ignore_eos = true};
+                     .ignore_eos = true,
+                     .sampling = {.sampler = Sampler::exponential_race, .temperature = 0.7, .seed = 1}};
   record.timestamp = "2026-01-02T03:04:05Z";
   for (const float shift : {0.0F, 0.25F}) {
     for (const Index reference : {0, 1}) {
@@ -62,15 +63,21 @@ inline Verification sample_verification() {
   verification.reference_environment = record.environment;
   verification.claimed_setups = record.setups;
   verification.replay = "decode";
+  verification.claims = record.generations;
+  verification.claimed_settings = record.settings;
   for (const Setup& verifier : record.setups) {
     for (const Generation& claim : record.generations) {
       const float shift = verifier.name == "awq" ? 0.0F : 0.25F;
       const Generation scored = sample_generation(claim.setup, claim.reference, shift);
-      verification.reexecutions.push_back({.claimed = claim.setup,
-                                           .verifier = verifier.name,
-                                           .reference = claim.reference,
-                                           .prefill = scored.prefill,
-                                           .decode = scored.decode});
+      verification.reexecutions.push_back(
+          {.claimed = claim.setup,
+           .verifier = verifier.name,
+           .reference = claim.reference,
+           .prefill = scored.prefill,
+           .decode = scored.decode,
+           .tokens = {{.position = 4, .rank = 3, .margin = shift, .logprob = -1.5F},
+                      {.position = 5, .rank = 1, .margin = 0, .logprob = -0x1.fffffep-3F},
+                      {.position = 6, .rank = 1, .margin = FLT_MIN / 4, .logprob = -0.0F}}});
     }
   }
   return verification;

@@ -32,7 +32,7 @@ Json small_generation() {
       "awq": [{"ref_idx": 0, "prompt_ids": [1, 2, 3], "generated_ids": [4, 5], "prompt_length": 3,
         "prefill_signals": {"pos_-2": {"logprobs": {"token_ids": [2, 8, 9], "log_probs": [-20.5, -0.25, -1.5]}},
                             "pos_-1": {"logprobs": {"token_ids": [3, 8], "log_probs": [-1.5, -0.5]}}},
-        "decode_signals": {"pos_-1": {"logprobs": {"token_ids": [5, 6], "log_probs": [-0.5, -0.5]}}},
+        "decode_signals": {"pos_-1": {"logprobs": {"token_ids": [5, 6], "log_probs": [-0.75, -0.75]}}},
         "num_generated": 2}],
       "plain": [{"ref_idx": 0, "prompt_ids": [1, 2, 3], "generated_ids": [4, 5], "prompt_length": 3,
         "prefill_signals": {}, "decode_signals": {}, "num_generated": 2}]},
@@ -61,7 +61,7 @@ TEST(SeedJson, PositionsAndRanksAreMapped) {
   const Generation& run = record.generations[0];
   const std::vector<PositionScores> prefill = {{1, {{8, -0.25F, 1}, {9, -1.5F, 2}, {2, -20.5F, 0}}},
                                                {2, {{8, -0.5F, 1}, {3, -1.5F, 2}}}};
-  const std::vector<PositionScores> decode = {{4, {{5, -0.5F, 1}, {6, -0.5F, 2}}}};
+  const std::vector<PositionScores> decode = {{4, {{5, -0.75F, 1}, {6, -0.75F, 2}}}};
   EXPECT_EQ(run.prefill, prefill);
   EXPECT_EQ(run.decode, decode);
   EXPECT_EQ(to_seed_json(record)["generations"]["awq"][0], small_generation()["generations"]["awq"][0]);
@@ -104,9 +104,9 @@ TEST(SeedJson, ComplaintsNameFileAndKey) {
 TEST(SeedJson, ExportAndImportKeepTheBits) {
   Record record = sample_record();
   for (Generation& run : record.generations) run.prefill[0].scores[2].rank = 0;  // beyond the top k: not kept
-  record.settings.last_positions = record.settings.runs =
-      0;  // the seed's schema has no place for these three
+  record.settings.last_positions = record.settings.runs = 0;  // no place in this schema, here and below
   record.settings.ignore_eos = false;
+  record.settings.sampling = {};
   const auto text = dump_json(to_seed_json(record), InfinityStyle::bare);
   const auto read = from_seed_json(*parse_infinite_json(text, "f"), "f");
   ASSERT_TRUE(read) << read.error().message();
@@ -116,7 +116,9 @@ TEST(SeedJson, ExportAndImportKeepTheBits) {
 
 TEST(SeedJson, VerificationsExportAndImport) {
   Verification verification = sample_verification();
-  verification.reexecutions.clear();  // no place in this schema
+  verification.reexecutions.clear();  // no place in this schema, here and below
+  verification.claims.clear();
+  verification.claimed_settings = {};
   verification.comparisons = {{.reference = 0,
                                .claimed = "awq",
                                .verifier = "awq",

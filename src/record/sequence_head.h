@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "record/json_codec.h"
 #include "record/record.h"
+#include "record/token_checks_json.h"
 
 namespace assay {
 
@@ -36,7 +37,8 @@ Result<Generation> read_generation_head(const Json& json, const std::string& fil
 template <class ReadPhase>
 Result<Reexecution> read_reexecution_head(const Json& json, const std::string& file,
                                           const ReadPhase& read_phase) {
-  static constexpr std::string_view kKnown[] = {"claimed", "verifier", "reference", "prefill", "decode"};
+  static constexpr std::string_view kKnown[] = {"claimed", "verifier", "reference",
+                                                "prefill", "decode",   "tokens"};
   const auto claimed = json_get<std::string>(json, file, "claimed");
   if (!claimed) return claimed.error();
   if (const auto known = refuse_unknown_keys(json, file, kKnown); !known) return known.error();
@@ -48,7 +50,9 @@ Result<Reexecution> read_reexecution_head(const Json& json, const std::string& f
   if (!prefill) return prefill.error();
   const auto decode = read_phase(json, "decode");
   if (!decode) return decode.error();
-  return Reexecution{*claimed, *verifier, *reference, *prefill, *decode};
+  const auto tokens = token_checks_from_json(json, file, "tokens");
+  if (!tokens) return tokens.error();
+  return Reexecution{*claimed, *verifier, *reference, *prefill, *decode, *tokens};
 }
 
 }  // namespace assay

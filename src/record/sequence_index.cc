@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "record/json_codec.h"
 #include "record/sequence_head.h"
+#include "record/token_checks_json.h"
 
 namespace assay {
 namespace {
@@ -76,65 +77,83 @@ Result<Reexecution> reexecution_from_json(const Json& json, Cursor& cursor, cons
   });
 }
 
-// Reads every line with `read` and checks that no score is left over.
-template <class T>
-Result<std::vector<T>> join(std::string_view lines, const FlatScores& scores, const std::string& file,
-                            Result<T> (*read)(const Json&, Cursor&, const std::string&)) {
+// Hands each line to `read`, with its place, and checks that no score is left over.
+template <class ReadLine>
+Result<void> join(std::string_view lines, const FlatScores& scores, const std::string& file,
+                  const ReadLine& read) {
   Cursor cursor(scores);
-  std::vector<T> sequences;
   for (std::size_t number = 1; !lines.empty(); ++number) {
     const std::string where = fmt::format("{}:{}", file, number);
     const std::size_t end = lines.find('\n');
     if (end == std::string_view::npos) return Error{where, "", "a line that ends", "the end of the file"};
     const auto json = parse_json(lines.substr(0, end), where);
     if (!json) return json.error();
-    auto sequence = read(*json, cursor, where);
-    if (!sequence) return sequence.error();
-    sequences.push_back(*std::move(sequence));
+    if (auto joined = read(*json, cursor, where); !joined) return joined;
     lines.remove_prefix(end + 1);
   }
   if (cursor.left() > 0) {
     return Error{file, "counts", fmt::format("{} scores in all", scores.size()),
                  std::to_string(scores.size() - cursor.left())};
   }
-  return sequences;
+  return {};
+}
+
+template <class T>
+Result<void> keep(Result<T> sequence, std::vector<T>& sequences) {
+  if (!sequence) return sequence.error();
+  sequences.push_back(*std::move(sequence));
+  return {};
+}
+
+void add_line(const Generation& generation, IndexedSequences& result) {
+  Json line = {{"setup", generation.setup},
+               {"reference", generation.reference},
+               {"prompt_ids", generation.prompt_ids},
+               {"generated_ids", generation.generated_ids}};
+  line["prefill"] = phase_to_json(generation.prefill, result.scores);
+  line["decode"] = phase_to_json(generation.decode, result.scores);
+  result.lines += line.dump() + "\n";
+}
+
+void add_line(const Reexecution& run, IndexedSequences& result) {
+  Json line = {{"claimed", run.claimed}, {"verifier", run.verifier}, {"reference", run.reference}};
+  line["prefill"] = phase_to_json(run.prefill, result.scores);
+  line["decode"] = phase_to_json(run.decode, result.scores);
+  line["tokens"] = token_checks_to_json(run.tokens);
+  result.lines += line.dump() + "\n";
 }
 
 }  // namespace
 
-IndexedSequences index_sequences(const std::vector<Generation>& generations) {
+IndexedSequences index_sequences(const Record& record) {
   IndexedSequences result;
-  for (const Generation& generation : generations) {
-    Json line = {{"setup", generation.setup},
-                 {"reference", generation.reference},
-                 {"prompt_ids", generation.prompt_ids},
-                 {"generated_ids", generation.generated_ids}};
-    line["prefill"] = phase_to_json(generation.prefill, result.scores);
-    line["decode"] = phase_to_json(generation.decode, result.scores);
-    result.lines += line.dump() + "\n";
-  }
+  for (const Generation& generation : record.generations) add_line(generation, result);
   return result;
 }
 
-IndexedSequences index_sequences(const std::vector<Reexecution>& runs) {
+IndexedSequences index_sequences(const Verification& verification) {
   IndexedSequences result;
-  for (const Reexecution& run : runs) {
-    Json line = {{"claimed", run.claimed}, {"verifier", run.verifier}, {"reference", run.reference}};
-    line["prefill"] = phase_to_json(run.prefill, result.scores);
-    line["decode"] = phase_to_json(run.decode, result.scores);
-    result.lines += line.dump() + "\n";
-  }
+  for (const Generation& claim : verification.claims) add_line(claim, result);
+  for (const Reexecution& run : verification.reexecutions) add_line(run, result);
   return result;
 }
 
-Result<std::vector<Generation>> join_generations(std::string_view lines, const FlatScores& scores,
-                                                 const std::string& file) {
-  return join<Generation>(lines, scores, file, generation_from_json);
+Result<void> join_sequences(const IndexedSequences& sequences, const std::string& file, Record& record) {
+  return join(sequences.lines, sequences.scores, file,
+              [&](const Json& line, Cursor& cursor, const std::string& where) {
+                return keep(generation_from_json(line, cursor, where), record.generations);
+              });
 }
 
-Result<std::vector<Reexecution>> join_reexecutions(std::string_view lines, const FlatScores& scores,
-                                                   const std::string& file) {
-  return join<Reexecution>(lines, scores, file, reexecution_from_json);
+Result<void> join_sequences(const IndexedSequences& sequences, const std::string& file,
+                            Verification& verification) {
+  return join(sequences.lines, sequences.scores, file,
+              [&](const Json& line, Cursor& cursor, const std::string& where) {
+                const bool is_claim =
+                    verification.reexecutions.empty() && line.is_object() && line.contains("setup");
+                return is_claim ? keep(generation_from_json(line, cursor, where), verification.claims)
+                                : keep(reexecution_from_json(line, cursor, where), verification.reexecutions);
+              });
 }
 
 }  // namespace assay

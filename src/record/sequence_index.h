@@ -2,8 +2,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "base/error.h"
 #include "record/record.h"
@@ -17,14 +15,14 @@ struct IndexedSequences {
   FlatScores scores;
 };
 
-IndexedSequences index_sequences(const std::vector<Generation>& generations);
-IndexedSequences index_sequences(const std::vector<Reexecution>& runs);
+// A line for each generation; of a verification, one for each claim, then one for each re-execution.
+IndexedSequences index_sequences(const Record& record);
+IndexedSequences index_sequences(const Verification& verification);
 
-// The other way; `file` is the path of the lines. Error: a line that is wrong, more or fewer scores than the
-// lines speak of.
-Result<std::vector<Generation>> join_generations(std::string_view lines, const FlatScores& scores,
-                                                 const std::string& file);
-Result<std::vector<Reexecution>> join_reexecutions(std::string_view lines, const FlatScores& scores,
-                                                   const std::string& file);
+// The other way: adds the generations (the claims and re-executions). `file` is the path of the lines. Error:
+// a line that is wrong, a claim after a re-execution, more or fewer scores than the lines speak of.
+Result<void> join_sequences(const IndexedSequences& sequences, const std::string& file, Record& record);
+Result<void> join_sequences(const IndexedSequences& sequences, const std::string& file,
+                            Verification& verification);
 
 }  // namespace assay

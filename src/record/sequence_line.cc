@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "record/json_codec.h"
 #include "record/sequence_head.h"
+#include "record/token_checks_json.h"
 
 namespace assay {
 namespace {
@@ -80,7 +81,8 @@ std::string to_line(const Reexecution& run) {
                      {"verifier", run.verifier},
                      {"reference", run.reference},
                      {"prefill", phase_to_json(run.prefill)},
-                     {"decode", phase_to_json(run.decode)}};
+                     {"decode", phase_to_json(run.decode)},
+                     {"tokens", token_checks_to_json(run.tokens)}};
   return json.dump();
 }
 

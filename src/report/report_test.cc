@@ -184,7 +184,10 @@ TEST(SeedExport, IsReadBack) {
   const std::string text = dump_json(seed_export(analysis), InfinityStyle::bare);
   const auto read = from_seed_json(*parse_infinite_json(text, "f"), "f");
   ASSERT_TRUE(read) << read.error().message();
-  EXPECT_EQ(std::get<Verification>(*read), analysis.run);
+  Verification kept = analysis.run;
+  kept.claims.clear();  // no place in this schema, here and below
+  kept.claimed_settings = {};
+  EXPECT_EQ(std::get<Verification>(*read), kept);
   const auto record = from_seed_json(seed_export(sample_record(), sample_record_analysis()), "f");
   ASSERT_TRUE(record) << record.error().message();
 }
