@@ -29,6 +29,7 @@ sanitize:
 
 bench: build
 	@$(BUILD)/bench/emulator_bench
+	@$(BUILD)/bench/validity_bench
 	@$(BUILD)/bench/prefill_bench models/tiny-qwen3
 	@python3 bench/demo_bench.py $(BUILD)/assay
 

@@ -19,8 +19,8 @@ double log_mean_exp(std::span<const double> logs);
 
 // What a stake of 1 on a conformal p-value pays. With N = bag_size + 1 and L = min(8, N):
 //   f(p) = (1 - share) + share * (1 / L) * sum over j = 1 .. L of (N / j) [p <= j / N]
-// Non-increasing in p; its integral over [0, 1] and its mean over p = 1/N .. N/N are exactly 1. `share` is put
-// on the L strangest ranks, the rest is kept. Fault unless 0 < p <= 1, bag_size >= 0, 0 <= share <= 1.
+// Non-increasing in p; its integral over [0, 1] and its mean over p = 1/N .. N/N are exactly 1. `share` is
+// put on the L strangest ranks, the rest is kept. Fault unless 0 < p <= 1, bag_size >= 0, 0 <= share <= 1.
 double conformal_bet(double p, Index bag_size, double share);
 
 // Hypothesis: the scores of the prompts are exchangeable with the calibration scores. One score a prompt, the
@@ -28,8 +28,11 @@ double conformal_bet(double p, Index bag_size, double share);
 // prompts' p-values; a finished prompt joins the bag.
 //
 // Looking inside a prompt is allowed: its score is a running maximum, so the score so far is at most the
-// final one, p is at least the final p, the bet at most the final bet. If log_e_value() crosses a level early,
-// the process at the prompt's end crosses it too, and Ville's bound counts that crossing already.
+// final one, p is at least the final p, the bet at most the final bet. If log_e_value() crosses a level
+// early, the process at the prompt's end crosses it too, and Ville's bound counts that crossing already.
+//
+// The chance is that of calibration and claim drawn together: claims that are judged by one calibration share
+// its luck.
 class ConformalEProcess {
  public:
   static constexpr std::array<double, 3> kShares = {0.8, 0.25, 0.05};

@@ -64,7 +64,7 @@ TEST(StudentLogProbability, IsScaledAndSumsToOne) {
                    student_log_probability(3 * 0x1p-20, 2 * 0x1p-20, 4, 0x1p-21));
   for (const int nu : kStudentDegrees) {
     for (const double step : {0.01, 0.3, 4.0, 50.0}) {
-      // Bins from -(2n + 1) step / 2 to there, and outside twice the tail, less than peak * (x / sqrt(nu))^-nu.
+      // Outside of these bins lies twice the tail, each less than (x / sqrt(nu))^-nu.
       double sum = 0;
       for (int k = -40'000; k <= 40'000; ++k) sum += std::exp(student_log_probability(k * step, 1, nu, step));
       EXPECT_NEAR(sum, 1, 1e-11 + 2 * std::pow(40'000 * step / std::sqrt(nu), -nu)) << nu << " " << step;
