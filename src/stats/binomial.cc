@@ -68,9 +68,11 @@ double rate_upper_bound(Index successes, Index trials, double confidence) {
 }
 
 Interval rate_interval(Index successes, Index trials, double confidence) {
-  const double one_sided = (1 + confidence) / 2;
-  return {1 - rate_upper_bound(trials - successes, trials, one_sided),
-          rate_upper_bound(successes, trials, one_sided)};
+  const double high = rate_upper_bound(successes, trials, (1 + confidence) / 2);
+  if (successes == 0) return {0, high};
+  const auto s = static_cast<double>(successes);
+  const auto n = static_cast<double>(trials);
+  return {boost::math::ibeta_inv(s, n - s + 1, (1 - confidence) / 2), high};
 }
 
 Index trials_to_promise(double rate, double confidence) {
