@@ -61,15 +61,16 @@ double central(double t, int nu) {
 double log_tail(double t, int nu) {
   if (4 * t * t < nu) return std::log((1 - central(t, nu)) / 2);
   const double cos2 = nu / (nu + t * t);
-  double log_first = nu / 2 * (std::log(static_cast<double>(nu)) - std::log(nu + t * t));
-  for (int k = 0; k < nu / 2; ++k) log_first += std::log((2 * k + 1) / (2 * k + 2.0));
+  const int first = nu / 2;
+  double log_term = first * (std::log(static_cast<double>(nu)) - std::log(nu + t * t));
+  for (int k = 0; k < first; ++k) log_term += std::log((2 * k + 1) / (2 * k + 2.0));
   double term = 1;
   double sum = 0;
-  for (int k = nu / 2; term > sum * 1e-17; ++k) {
+  for (int k = first; term > sum * 1e-17; ++k) {
     sum += term;
     term *= cos2 * (2 * k + 1) / (2 * k + 2);
   }
-  return log_first + std::log(sum * t / std::sqrt(nu + t * t) / 2);
+  return log_term + std::log(sum * t / std::sqrt(nu + t * t) / 2);
 }
 
 // Bins that are wide against their distance from the singularities +-i sqrt(nu) of the density.
