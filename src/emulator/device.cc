@@ -44,6 +44,25 @@ const DeviceSpec& spec_of(Device device) {
   return kDevices[row];
 }
 
+// The same table of the CUDA C++ Programming Guide.
+int max_threads_per_sm(const DeviceSpec& device) {
+  switch (device.compute_capability) {
+    case 70:
+    case 80:
+    case 90:
+    case 100:
+      return 2048;
+    case 86:
+    case 89:
+      return 1536;
+    case 75:
+      return 1024;
+    default:
+      require(device.compute_capability == 0, "a row for each compute capability");
+      return 0;
+  }
+}
+
 std::optional<Device> device_named(std::string_view name) {
   for (const DeviceSpec& spec : kDevices) {
     if (spec.name == name) return spec.device;

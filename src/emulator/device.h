@@ -47,6 +47,9 @@ std::optional<Device> device_named(std::string_view name);
 inline std::string_view name_of(Device device) { return spec_of(device).name; }
 std::string_view name_of(Family family);
 
+// Threads that a multiprocessor holds at once; 0: not a GPU. By compute capability, as shared memory.
+int max_threads_per_sm(const DeviceSpec& device);
+
 // Whether matrix products of this device have an order of their own, so that kernels differ.
 inline bool is_gpu(Device device) { return spec_of(device).sm_count > 0; }
 

@@ -30,6 +30,7 @@ TEST(DeviceTable, OnlyTheYardsticksAreNotGpus) {
     EXPECT_EQ(is_gpu(spec.device), !yardstick) << spec.name;
     EXPECT_EQ(spec.compute_capability == 0, yardstick) << spec.name;
     EXPECT_EQ(spec.shared_memory == 0, yardstick) << spec.name;
+    EXPECT_EQ(max_threads_per_sm(spec) == 0, yardstick) << spec.name;
   }
 }
 

@@ -29,12 +29,25 @@ struct AskedPosition {
   Index top_k = 0;
 };
 
+// Of samplers that draw. Below the least, vLLM raises a temperature to it; at the most, ids whose logits
+// differ by 10 are nearly alike.
+inline constexpr double kLeastTemperature = 0.01;
+inline constexpr double kMostTemperature = 100;
+
 struct ScoreRequest {
   std::vector<TokenId> tokens;       // prompt followed by generated ids
   Index prompt_length = 0;           // how many of them are the prompt
   std::vector<AskedPosition> asked;  // positions ascending
   Replay replay = Replay::prefill;
   std::uint64_t noise_seed = 0;  // orders what a kernel leaves to chance; deterministic setups ignore it
+  bool check_tokens = false;     // every generated token against the one that `sampling` would choose
+  Sampling sampling = {};        // the seed is the request's own
+};
+
+struct Scores {
+  std::vector<PositionScores> positions;  // one for each asked position
+  std::vector<TokenCheck> tokens;         // one for each generated token where check_tokens
+  bool operator==(const Scores&) const = default;
 };
 
 struct GenerateRequest {
@@ -44,7 +57,8 @@ struct GenerateRequest {
   // Recorded positions: the last n of the prompt and the last n of what was generated; 0 = all.
   Index last_positions = 3;
   bool ignore_eos = false;
-  std::uint64_t noise_seed = 0;  // as in ScoreRequest
+  std::uint64_t noise_seed = 0;  // as in ScoreRequest, and so is sampling
+  Sampling sampling = {};
 };
 
 // Not thread-safe: one call at a time. The KV cache of the previous call is kept, and a token prefix shared
@@ -61,13 +75,13 @@ class Engine {
   // bits) and "rows_change_bits" (yes or no: whether a position's bits depend on the rows of its pass).
   virtual Environment describe() const = 0;
 
-  // The scores asked for, one entry for each asked position: first the union of `ids` and the top k, in order
-  // of rank. Error: a token id outside the vocabulary, a position outside the tokens, more tokens than the
-  // context holds.
-  virtual Result<std::vector<PositionScores>> score(const ScoreRequest& request) = 0;
+  // The scores asked for: at each position the union of `ids` and the top k, in order of rank. Error: a token
+  // id outside the vocabulary, a position outside the tokens, more tokens than the context holds, a
+  // temperature that the sampler cannot have.
+  virtual Result<Scores> score(const ScoreRequest& request) = 0;
 
-  // Greedy decoding: the most likely token, the lowest id among equals; stops after an end-of-sequence token
-  // unless ignore_eos. Fills every field of Generation but setup and reference.
+  // Decodes as `sampling` says; stops after an end-of-sequence token unless ignore_eos. Fills every field of
+  // Generation but setup and reference. Errors as score().
   virtual Result<Generation> generate(const GenerateRequest& request) = 0;
 
   // Drops what is kept of earlier calls, so that the next one computes everything itself: for reproducibility

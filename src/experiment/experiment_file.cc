@@ -2,7 +2,9 @@
 
 #include <array>
 #include <charconv>
+#include <limits>
 
+#include "engine/engine.h"
 #include "experiment/yaml_section.h"
 
 namespace assay {
@@ -17,8 +19,8 @@ constexpr std::array<std::string_view, 7> kFileKeys = {"prompts", "generate",   
                                                        "profile", "prefill_tokens", "setups"};
 constexpr std::array<std::string_view, 6> kPromptKeys = {"documents", "tokens", "references",
                                                          "system",    "prefix", "question"};
-constexpr std::array<std::string_view, 5> kGenerateKeys = {"max_new_tokens", "top_k", "positions", "runs",
-                                                           "ignore_eos"};
+constexpr std::array<std::string_view, 8> kGenerateKeys = {
+    "max_new_tokens", "top_k", "positions", "runs", "ignore_eos", "temperature", "seed", "sampler"};
 constexpr std::array<std::string_view, 7> kSetupKeys = {"model",   "quantization",   "dtype", "device",
                                                         "profile", "prefill_tokens", "kernel"};
 
@@ -50,6 +52,35 @@ Index read_positions(YamlSection& section) {
   return 0;
 }
 
+// Temperature 0 is greedy, which draws nothing and has no seed.
+Sampling read_sampling(YamlSection& section) {
+  Sampling sampling;
+  const double temperature = section.number("temperature", 0);
+  if (temperature != 0 && !(temperature >= kLeastTemperature && temperature <= kMostTemperature)) {
+    section.fail(section.node("temperature"), "temperature", "0 (greedy), or a number from 0.01 to 100",
+                 section.text("temperature"));
+    return sampling;
+  }
+  const bool draws = temperature != 0;
+  const std::string name = section.text("sampler", word(draws ? Sampler::exponential_race : Sampler::greedy));
+  const auto named = sampler(name);
+  if (!named || (*named != Sampler::greedy) != draws) {
+    section.fail(section.node("sampler"), "sampler",
+                 draws ? "exponential_race or inverse_cdf" : "greedy, where the temperature is 0", name);
+    return sampling;
+  }
+  if (!draws && section.has("seed")) {
+    section.fail(section.node("seed"), "seed", "no seed, where the temperature is 0 (greedy)",
+                 section.text("seed"));
+  }
+  sampling = {.sampler = *named, .temperature = temperature};
+  if (draws) {
+    constexpr Index kLargestSeed = std::numeric_limits<Index>::max();
+    sampling.seed = static_cast<std::uint64_t>(section.integer("seed", 0, kLargestSeed));
+  }
+  return sampling;
+}
+
 GenerateSettings read_generate(YamlSection& section) {
   GenerateSettings settings;
   settings.max_new_tokens = section.integer("max_new_tokens", 1, kLargestCount);
@@ -57,6 +88,7 @@ GenerateSettings read_generate(YamlSection& section) {
   settings.last_positions = read_positions(section);
   settings.runs = section.integer("runs", 1, 1000, settings.runs);
   settings.ignore_eos = section.boolean("ignore_eos", settings.ignore_eos);
+  settings.sampling = read_sampling(section);
   return settings;
 }
 

@@ -13,6 +13,9 @@
 //     positions: last3                     # last3 (default), lastN or all
 //     runs: 2                              # default 2: repeated runs of ref_0 that give the noise floor
 //     ignore_eos: false                    # default false
+//     temperature: 0.7                     # 0.01 to 100; default 0: greedy
+//     seed: 1                              # with a temperature: required; reference r has seed + r
+//     sampler: exponential_race            # with a temperature: default exponential_race, or inverse_cdf
 //   device: a100                           # default: ieee, what this host computes; --device overrides
 //   dtype: float16                         # default float16
 //   profile: vllm-0.11                     # default; which engine's choices of kernels, vllm-0.12 is another
@@ -54,6 +57,7 @@ struct GenerateSettings {
   Index last_positions = 3;  // 0 = all
   Index runs = 2;            // generations of ref_0 by each setup; 1 = no reproducibility check
   bool ignore_eos = false;
+  Sampling sampling = {};
 };
 
 struct Experiment {

@@ -103,6 +103,34 @@ TEST_F(ExperimentFile, PositionsAreAllOrLastN) {
   EXPECT_EQ(read(text)->generate.last_positions, 0);
 }
 
+TEST_F(ExperimentFile, SamplingIsAllOrNothing) {
+  const auto sampling = [&](const std::string& keys) {
+    std::string text = kGood;
+    const auto experiment = read(text.replace(text.find("4}"), 2, "4, " + keys + "}"));
+    EXPECT_TRUE(experiment) << experiment.error().message();
+    return experiment->generate.sampling;
+  };
+  EXPECT_EQ(sampling("top_k: 5"), Sampling{});
+  EXPECT_EQ(sampling("temperature: 0, sampler: greedy"), Sampling{});
+  EXPECT_EQ(sampling("temperature: 0.7, seed: 0"), (Sampling{Sampler::exponential_race, 0.7, 0}));
+  EXPECT_EQ(sampling("temperature: 1, seed: 9223372036854775807, sampler: inverse_cdf"),
+            (Sampling{Sampler::inverse_cdf, 1, 9223372036854775807U}));
+  const auto refused = [&](const std::string& keys) { return complaint("4}", "4, " + keys + "}"); };
+  EXPECT_THAT(refused("temperature: 0.7"), HasSubstr("generate.seed: expected an integer from 0 to"));
+  EXPECT_THAT(refused("temperature: 0.7, seed: -1"), HasSubstr("generate.seed"));
+  EXPECT_THAT(
+      refused("temperature: -0.7, seed: 1"),
+      HasSubstr("generate.temperature: expected 0 (greedy), or a number from 0.01 to 100, found -0.7"));
+  EXPECT_THAT(refused("temperature: 0.001, seed: 1"), HasSubstr("found 0.001"));
+  EXPECT_THAT(refused("temperature: nan, seed: 1"), HasSubstr("temperature: expected a number"));
+  EXPECT_THAT(refused("temperature: warm, seed: 1"), HasSubstr("temperature: expected a number"));
+  EXPECT_THAT(refused("seed: 1"), HasSubstr("generate.seed: expected no seed, where the temperature is 0"));
+  EXPECT_THAT(refused("sampler: inverse_cdf"), HasSubstr("generate.sampler: expected greedy, where"));
+  EXPECT_THAT(refused("temperature: 0.7, seed: 1, sampler: greedy"),
+              HasSubstr("expected exponential_race or inverse_cdf, found greedy"));
+  EXPECT_THAT(refused("temperature: 0.7, seed: 1, sampler: gumbel"), HasSubstr("found gumbel"));
+}
+
 TEST_F(ExperimentFile, UnknownKeysNameLineAndNeighbour) {
   const std::string message = complaint("tokens: 12", "tokns: 12");
   EXPECT_THAT(message, HasSubstr("e.yaml:3: prompts.tokns: "));

@@ -45,6 +45,7 @@ Json plan_as_json(const GeneratePlan& plan) {
           {"last_positions", plan.generate.last_positions},
           {"runs", plan.generate.runs},
           {"ignore_eos", plan.generate.ignore_eos},
+          {"sampling", sampling_as_json(plan.generate.sampling)},
           {"prompt_tokens", plan.prompt_tokens},
           {"references", plan.prompts.size()},
           {"prompts_sha256", sha256_hex(Json(plan.prompts).dump())}};
@@ -85,7 +86,8 @@ Result<Generation> generate_unit(const GeneratePlan& plan, const Unit& unit, Eng
                                      .top_k = plan.generate.top_k,
                                      .last_positions = plan.generate.last_positions,
                                      .ignore_eos = plan.generate.ignore_eos,
-                                     .noise_seed = static_cast<std::uint64_t>(unit.run)});
+                                     .noise_seed = static_cast<std::uint64_t>(unit.run),
+                                     .sampling = sampling_of(plan.generate.sampling, unit.reference)});
   if (!generation) return generation.error();
   generation->setup = plan.setups[unit.setup].name;
   generation->reference = unit.reference;
@@ -118,7 +120,8 @@ Result<Record> assemble(const GeneratePlan& plan, std::vector<Setup> setups, con
                      .top_k = plan.generate.top_k,
                      .last_positions = plan.generate.last_positions,
                      .runs = plan.generate.runs,
-                     .ignore_eos = plan.generate.ignore_eos};
+                     .ignore_eos = plan.generate.ignore_eos,
+                     .sampling = plan.generate.sampling};
   for (std::size_t setup = 0; setup < plan.setups.size() && plan.generate.runs > 1; ++setup) {
     std::vector<Generation> runs;
     for (std::size_t i = 0; i < units.size(); ++i) {

@@ -106,6 +106,16 @@ std::string utc_now() {
   return text;
 }
 
+Sampling sampling_of(Sampling sampling, Index reference) {
+  if (sampling.sampler != Sampler::greedy) sampling.seed += static_cast<std::uint64_t>(reference);
+  return sampling;
+}
+
+Json sampling_as_json(const Sampling& sampling) {
+  return {
+      {"sampler", word(sampling.sampler)}, {"temperature", sampling.temperature}, {"seed", sampling.seed}};
+}
+
 Json setups_as_json(const std::vector<Setup>& setups) {
   Json all = Json::object();
   for (const Setup& setup : setups) {

@@ -53,8 +53,12 @@ std::string utc_now();  // "2026-01-02T03:04:05Z"
 // recorded. Error: the engine of a resumed run differs from that in more than its isa, which changes no bit.
 Result<void> settle_ran(std::vector<Setup>& setups, Progress& progress);
 
+// The sampling of one request: `sampling` with the seed of its reference.
+Sampling sampling_of(Sampling sampling, Index reference);
+
 // Parts of plans and stamps (experiment/progress.h). Setups are named as verifier_name does.
 Json setups_as_json(const std::vector<Setup>& setups);
+Json sampling_as_json(const Sampling& sampling);
 Json stamp_as_json(const std::string& timestamp, const Environment& environment);
 Result<std::string> timestamp_of(const Json& stamp, const std::string& file);
 Result<Environment> environment_of(const Json& stamp, const std::string& file);

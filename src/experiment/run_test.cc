@@ -31,10 +31,17 @@ class HashEngine : public Engine {
   void forget() override {}
   Index tokens_computed() const override { return 0; }
 
-  Result<std::vector<PositionScores>> score(const ScoreRequest& request) override {
-    std::vector<PositionScores> all;
+  Result<Scores> score(const ScoreRequest& request) override {
+    Scores all;
     for (const AskedPosition& asked : request.asked) {
-      all.push_back(score_at(request.tokens, asked.position, asked.ids, asked.top_k));
+      all.positions.push_back(score_at(request.tokens, asked.position, asked.ids, asked.top_k));
+    }
+    const auto length = static_cast<Index>(request.tokens.size());
+    for (Index p = request.prompt_length; request.check_tokens && p < length; ++p) {
+      const TokenId token = request.tokens[static_cast<std::size_t>(p)];
+      const TokenScore score = score_at(request.tokens, p, {token}, 0).scores.front();
+      const bool chosen = token == choose(request.tokens, p, request.sampling);
+      all.tokens.push_back({p, score.rank, chosen ? 0.0F : 1.0F, score.logprob});
     }
     return all;
   }
@@ -49,8 +56,10 @@ class HashEngine : public Engine {
       made.prefill.push_back(score_at(tokens, p, {tokens[static_cast<std::size_t>(p)]}, request.top_k));
     }
     for (Index n = 0; n < request.max_new_tokens; ++n) {
-      const PositionScores scores = score_at(tokens, static_cast<Index>(tokens.size()), {}, request.top_k);
-      tokens.push_back(scores.scores.front().id);
+      const auto position = static_cast<Index>(tokens.size());
+      const TokenId token = choose(tokens, position, request.sampling);
+      const PositionScores scores = score_at(tokens, position, {token}, request.top_k);
+      tokens.push_back(token);
       made.generated_ids.push_back(tokens.back());
       if (n >= request.max_new_tokens - request.last_positions) made.decode.push_back(scores);
     }
@@ -58,6 +67,13 @@ class HashEngine : public Engine {
   }
 
  private:
+  // A sampler's token is a hash of seed and position.
+  TokenId choose(const std::vector<TokenId>& tokens, Index position, const Sampling& sampling) const {
+    if (sampling.sampler == Sampler::greedy) return score_at(tokens, position, {}, 1).scores.front().id;
+    return static_cast<TokenId>((sampling.seed * 31 + static_cast<std::uint64_t>(position) * 17) %
+                                kVocabulary);
+  }
+
   PositionScores score_at(const std::vector<TokenId>& tokens, Index position, const std::vector<TokenId>& ids,
                           Index top_k) const {
     std::uint64_t state = seed_;
@@ -170,6 +186,29 @@ TEST_F(Run, GenerateThenVerifyIsConsistent) {
   EXPECT_TRUE(fs::exists(folder_ / "verified/verdict.json"));
 }
 
+TEST_F(Run, EveryTokenIsCheckedAgainstTheClaimsSampling) {
+  for (const bool draws : {false, true}) {
+    GeneratePlan plan = small_plan();
+    if (draws) plan.generate.sampling = {.sampler = Sampler::inverse_cdf, .temperature = 0.5, .seed = 7};
+    fs::remove_all(folder_);
+    ASSERT_TRUE(run_generate(plan, folder_ / "run", hash_hooks()));
+    const Record record = *read_generation(folder_ / "run");
+    EXPECT_EQ(record.settings.sampling, plan.generate.sampling);
+    EXPECT_EQ(record.noise_floors[0].decode, 0) << "repeats have the same seed";
+    EXPECT_NE(record.generations[0].generated_ids, record.generations[1].generated_ids);
+    ASSERT_TRUE(run_verify(verify_plan(folder_ / "run"), folder_ / "verified", hash_hooks()));
+    const Verification verification = *read_verification(folder_ / "verified");
+    EXPECT_EQ(verification.claims, record.generations);
+    EXPECT_EQ(verification.claimed_settings, record.settings);
+    ASSERT_EQ(verification.reexecutions.size(), 8U);
+    for (const Reexecution& run : verification.reexecutions) {
+      ASSERT_EQ(run.tokens.size(), 4U);
+      if (run.claimed != run.verifier) continue;
+      for (const TokenCheck& check : run.tokens) EXPECT_EQ(check.margin, 0) << run.claimed << run.reference;
+    }
+  }
+}
+
 TEST_F(Run, AClaimOfAnotherSetupIsRefuted) {
   GeneratePlan plan = small_plan();
   std::swap(plan.setups[0].quantization, plan.setups[1].quantization);  // "a" lies about what it ran
@@ -218,6 +257,7 @@ TEST_F(Run, AnotherPlanDoesNotResume) {
     return made ? "accepted" : made.error().message();
   };
   EXPECT_THAT(refusal([](auto& plan) { plan.generate.top_k = 2; }), HasSubstr("top_k: expected 3"));
+  EXPECT_THAT(refusal([](auto& plan) { plan.generate.sampling.seed = 3; }), HasSubstr("sampling/seed"));
   EXPECT_THAT(refusal([](auto& plan) { plan.prompts[1][0] = 11; }), HasSubstr("prompts_sha256"));
   EXPECT_THAT(refusal([](auto& plan) { plan.setups[1].weights_sha256 = "01"; }),
               HasSubstr("setups/b/weights_sha256"));

@@ -47,6 +47,7 @@ Json plan_as_json(const VerifyPlan& plan) {
           {"assay_version", lookup(plan.environment, "assay_version")},
           {"record", fingerprint(plan.record)},
           {"record_file", plan.record_file},
+          {"sampling", sampling_as_json(plan.record.settings.sampling)},
           {"setups", setups_as_json(plan.setups)},
           {"replay", name_of(plan.replay)},
           {"distance", word(plan.rule)}};
@@ -88,7 +89,9 @@ Result<Reexecution> reexecute(const VerifyPlan& plan, const Unit& unit, Engine& 
                        .prompt_length = static_cast<Index>(claim.prompt_ids.size()),
                        .asked = {},
                        .replay = plan.replay,
-                       .noise_seed = kVerifierNoise};
+                       .noise_seed = kVerifierNoise,
+                       .check_tokens = true,
+                       .sampling = sampling_of(plan.record.settings.sampling, claim.reference)};
   for (const auto* phase : {&claim.prefill, &claim.decode}) {
     for (const PositionScores& position : *phase) {
       AskedPosition asked{.position = position.position, .ids = {}, .top_k = plan.record.settings.top_k};
@@ -102,8 +105,9 @@ Result<Reexecution> reexecute(const VerifyPlan& plan, const Unit& unit, Engine& 
                   .verifier = verifier_name(plan.setups[unit.verifier], plan.setups),
                   .reference = claim.reference,
                   .prefill = {},
-                  .decode = {}};
-  for (PositionScores& position : *scores) {
+                  .decode = {},
+                  .tokens = std::move(scores->tokens)};
+  for (PositionScores& position : scores->positions) {
     (position.position < request.prompt_length ? run.prefill : run.decode).push_back(std::move(position));
   }
   return run;

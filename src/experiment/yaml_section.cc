@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <set>
 
 #include "base/file.h"
@@ -116,6 +117,21 @@ Index YamlSection::integer(const std::string& key, Index smallest, Index largest
   }
   if (!good) fail(*value, key, expected, describe_node(*value));
   return good ? number : smallest;
+}
+
+double YamlSection::number(const std::string& key, double fallback) {
+  const auto value = wanted(key, false, "a number");
+  if (!value) return fallback;
+  double number = 0;
+  bool good = is_plain(*value);
+  if (good) {
+    const std::string& digits = value->Scalar();
+    const auto end = digits.data() + digits.size();
+    const auto parsed = std::from_chars(digits.data(), end, number);
+    good = parsed.ec == std::errc() && parsed.ptr == end && std::isfinite(number);
+  }
+  if (!good) fail(*value, key, "a number", describe_node(*value));
+  return good ? number : fallback;
 }
 
 bool YamlSection::boolean(const std::string& key, const std::optional<bool>& fallback) {

@@ -37,6 +37,7 @@ class YamlSection {
   std::string text(const std::string& key, const std::optional<std::string>& fallback = {});
   Index integer(const std::string& key, Index smallest, Index largest,
                 const std::optional<Index>& fallback = {});
+  double number(const std::string& key, double fallback);  // finite
   bool boolean(const std::string& key, const std::optional<bool>& fallback = {});
   // A list of texts, or one text.
   std::vector<std::string> texts(const std::string& key);

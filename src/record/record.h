@@ -107,7 +107,7 @@ std::string setup_name(const std::vector<Setup>& setups, const std::string& veri
 enum class Sampler : std::uint8_t {
   greedy,            // the largest logit; the lowest id among equals
   exponential_race,  // vLLM: argmax of probability / Exp(1) noise (the Gumbel-max trick), noise from Philox
-  inverse_cdf        // the first id, in id order, whose cumulative probability exceeds a uniform draw
+  inverse_cdf        // the first id, in id order, whose cumulative probability reaches a draw from (0, 1]
 };
 
 const char* word(Sampler sampler);                      // "greedy", "exponential_race", "inverse_cdf"

@@ -43,7 +43,7 @@ ScoreRequest decode_request(std::uint64_t noise, Index prompt = 60, Index decode
 std::vector<PositionScores> score(Engine& engine, const ScoreRequest& request) {
   auto scores = engine.score(request);
   if (!scores) throw Fault(scores.error().message());
-  return *scores;
+  return scores->positions;
 }
 
 std::vector<PositionScores> score(const Setup& setup, const ScoreRequest& request, int threads = 2,

@@ -35,7 +35,7 @@ std::string fingerprint_of(const std::string& model, const std::string& quantiza
   const auto scores = (*engine)->score(request);
   if (!scores) return scores.error().message();
   std::string bytes;
-  for (const PositionScores& position : *scores) {
+  for (const PositionScores& position : scores->positions) {
     for (const TokenScore& score : position.scores) {
       for (const std::uint32_t word :
            {static_cast<std::uint32_t>(score.id), static_cast<std::uint32_t>(score.rank),

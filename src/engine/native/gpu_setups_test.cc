@@ -71,15 +71,15 @@ TEST(GpuSetups, APromptIsReusedOnlyInEqualPasses) {
   for (std::size_t i = 70; i < 80; ++i) second.tokens[i] = 5;
   ASSERT_TRUE((*engine)->score(first).ok());
   EXPECT_EQ((*engine)->tokens_computed(), 79);
-  EXPECT_EQ(*(*engine)->score(second), score(kMarlinA100, second));
+  EXPECT_EQ((*engine)->score(second)->positions, score(kMarlinA100, second));
   EXPECT_EQ((*engine)->tokens_computed(), 79 + 9) << "the prompt's pass is the same";
   auto whole = second;
   whole.replay = Replay::prefill;
-  EXPECT_EQ(*(*engine)->score(whole), score(kMarlinA100, whole));
+  EXPECT_EQ((*engine)->score(whole)->positions, score(kMarlinA100, whole));
   EXPECT_EQ((*engine)->tokens_computed(), 79 + 9 + 79) << "a pass of 80 rows is another than one of 70";
   auto tail = whole;
   for (std::size_t i = 75; i < 80; ++i) tail.tokens[i] = 6;
-  EXPECT_EQ(*(*engine)->score(tail), score(kMarlinA100, tail));
+  EXPECT_EQ((*engine)->score(tail)->positions, score(kMarlinA100, tail));
   EXPECT_EQ((*engine)->tokens_computed(), 79 + 9 + 79 + 4) << "equal rows of equal passes are kept";
 }
 

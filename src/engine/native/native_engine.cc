@@ -71,6 +71,16 @@ std::optional<Error> NativeEngine::check_asked(const ScoreRequest& request) cons
   return std::nullopt;
 }
 
+std::optional<Error> NativeEngine::check_sampling(const Sampling& sampling) const {
+  const bool greedy = sampling.sampler == Sampler::greedy;
+  const double t = sampling.temperature;
+  if (greedy ? t == 0 : t >= kLeastTemperature && t <= kMostTemperature) return std::nullopt;
+  return Error{
+      model_, "temperature",
+      greedy ? std::string("0 (greedy)") : fmt::format("{} to {}", kLeastTemperature, kMostTemperature),
+      fmt::format("{}", t)};
+}
+
 std::vector<Pass> NativeEngine::prefill_passes(Index prompt) const {
   std::vector<Pass> passes;
   for (Index first = 0; first < prompt; first += prefill_tokens_) {
@@ -111,60 +121,99 @@ void NativeEngine::advance(std::span<const TokenId> tokens, Index count, std::sp
   }
 }
 
-Result<std::vector<PositionScores>> NativeEngine::read_scores(std::span<const AskedPosition> asked) {
+Result<void> NativeEngine::read_logits(
+    std::span<const Index> positions, const std::function<void(std::size_t, std::span<const float>)>& visit) {
   constexpr std::size_t kRows = 32;  // logits that exist at one time
   const auto h = static_cast<std::size_t>(config_.hidden_size);
   const auto vocabulary = static_cast<std::size_t>(config_.vocabulary_size);
-  std::vector<PositionScores> scores(asked.size());
   std::vector<float> rows(kRows * h);
   std::vector<float> logits(kRows * vocabulary);
-  for (std::size_t start = 0; start < asked.size(); start += kRows) {
-    const std::size_t count = std::min(kRows, asked.size() - start);
+  const auto row_of = [&](std::size_t i) { return std::span(logits).subspan(i * vocabulary, vocabulary); };
+  for (std::size_t start = 0; start < positions.size(); start += kRows) {
+    const std::size_t count = std::min(kRows, positions.size() - start);
     for (std::size_t i = 0; i < count; ++i) {
-      const auto row = static_cast<std::size_t>(asked[start + i].position - 1);
+      const auto row = static_cast<std::size_t>(positions[start + i] - 1);
       std::copy_n(state_.hidden.begin() + static_cast<Index>(row * h), h,
                   rows.begin() + static_cast<Index>(i * h));
     }
     decoder_.logits(rows.data(), static_cast<Index>(count), logits.data());
     for (std::size_t i = 0; i < count; ++i) {
-      const auto bad = std::find_if(logits.begin() + static_cast<Index>(i * vocabulary),
-                                    logits.begin() + static_cast<Index>((i + 1) * vocabulary),
-                                    [](float x) { return !std::isfinite(x); });
-      if (bad != logits.begin() + static_cast<Index>((i + 1) * vocabulary)) {
-        return Error{model_, fmt::format("logits of position {}", asked[start + i].position), "finite values",
-                     std::to_string(*bad)};
-      }
+      const auto row = row_of(i);
+      const auto bad = std::find_if(row.begin(), row.end(), [](float x) { return !std::isfinite(x); });
+      if (bad == row.end()) continue;
+      return Error{model_, fmt::format("logits of position {}", positions[start + i]), "finite values",
+                   std::to_string(*bad)};
     }
     compute_.pool.parallel_for(static_cast<Index>(count), [&](Index i) {
-      const AskedPosition& want = asked[start + static_cast<std::size_t>(i)];
-      const std::span row(logits.data() + static_cast<std::size_t>(i) * vocabulary, vocabulary);
-      scores[start + static_cast<std::size_t>(i)] = {want.position,
-                                                     score_logits(compute_.ops, row, want.ids, want.top_k)};
+      const auto at = static_cast<std::size_t>(i);
+      visit(start + at, row_of(at));
     });
   }
+  return {};
+}
+
+Result<std::vector<PositionScores>> NativeEngine::read_scores(std::span<const AskedPosition> asked) {
+  std::vector<Index> positions;
+  for (const AskedPosition& want : asked) positions.push_back(want.position);
+  std::vector<PositionScores> scores(asked.size());
+  const auto read = read_logits(positions, [&](std::size_t i, std::span<const float> logits) {
+    scores[i] = {asked[i].position, score_logits(compute_.ops, logits, asked[i].ids, asked[i].top_k)};
+  });
+  if (!read) return read.error();
   return scores;
 }
 
-Result<std::vector<PositionScores>> NativeEngine::score(const ScoreRequest& request) {
-  if (auto error = check_tokens(request.tokens, static_cast<Index>(request.tokens.size()))) return *error;
-  if (auto error = check_asked(request)) return *error;
-  if (request.asked.empty()) return std::vector<PositionScores>{};
+Draw NativeEngine::draw(const Sampling& sampling, Index step) const {
+  return {sampling, step, noise_threads(spec_of(compute_.device), config_.vocabulary_size)};
+}
 
+Result<Scores> NativeEngine::score(const ScoreRequest& request) {
   const auto length = static_cast<Index>(request.tokens.size());
-  const Index end = request.asked.back().position;  // tokens from here on predict nothing that is asked
+  if (auto error = check_tokens(request.tokens, length)) return *error;
+  if (auto error = check_asked(request)) return *error;
+  if (auto error = check_sampling(request.sampling)) return *error;
+
+  // The rows to read: the asked positions, and those of the generated tokens.
+  std::vector<Index> positions;
+  for (const AskedPosition& asked : request.asked) positions.push_back(asked.position);
+  const Index first_checked = request.check_tokens ? request.prompt_length : length;
+  std::erase_if(positions, [&](Index position) { return position >= first_checked; });
+  for (Index position = first_checked; position < length; ++position) positions.push_back(position);
+  if (positions.empty()) return Scores{};
+
   std::vector<Pass> passes =
       prefill_passes(request.replay == Replay::decode ? request.prompt_length : length);
   for (Index at = request.prompt_length; request.replay == Replay::decode && at < length; ++at) {
     passes.push_back({at, 1});
   }
   use_noise(request.noise_seed);
-  advance(request.tokens, end, passes, length);
-  return read_scores(request.asked);
+  advance(request.tokens, positions.back(), passes, length);  // tokens from there on predict nothing
+
+  Scores scores{.positions = std::vector<PositionScores>(request.asked.size()),
+                .tokens = std::vector<TokenCheck>(static_cast<std::size_t>(length - first_checked))};
+  const auto read = read_logits(positions, [&](std::size_t i, std::span<const float> logits) {
+    const Index position = positions[i];
+    const auto asked =
+        std::lower_bound(request.asked.begin(), request.asked.end(), position,
+                         [](const AskedPosition& a, Index wanted) { return a.position < wanted; });
+    if (asked != request.asked.end() && asked->position == position) {
+      scores.positions[static_cast<std::size_t>(asked - request.asked.begin())] = {
+          position, score_logits(compute_.ops, logits, asked->ids, asked->top_k)};
+    }
+    if (position < first_checked) return;
+    TokenCheck& check = scores.tokens[static_cast<std::size_t>(position - first_checked)];
+    check = check_token(compute_.ops, logits, request.tokens[static_cast<std::size_t>(position)],
+                        draw(request.sampling, position - request.prompt_length));
+    check.position = position;
+  });
+  if (!read) return read.error();
+  return scores;
 }
 
 Result<Generation> NativeEngine::generate(const GenerateRequest& request) {
   const auto prompt_length = static_cast<Index>(request.prompt.size());
   if (auto error = check_tokens(request.prompt, prompt_length + request.max_new_tokens)) return *error;
+  if (auto error = check_sampling(request.sampling)) return *error;
   const Index recorded = request.last_positions == 0 ? config_.context_length : request.last_positions;
 
   Generation made;
@@ -184,11 +233,13 @@ Result<Generation> NativeEngine::generate(const GenerateRequest& request) {
 
   while (static_cast<Index>(made.generated_ids.size()) < request.max_new_tokens) {
     const Index position = prompt_length + static_cast<Index>(made.generated_ids.size());
-    auto scores = read_scores(std::vector<AskedPosition>{{position, {}, std::max(request.top_k, Index{1})}});
-    if (!scores) return scores.error();
-    const TokenId token = scores->front().scores.front().id;
+    TokenId token = 0;
+    const auto read = read_logits(std::vector{position}, [&](std::size_t, std::span<const float> logits) {
+      token = choose_token(logits, draw(request.sampling, position - prompt_length));
+      made.decode.push_back({position, score_logits(compute_.ops, logits, {&token, 1}, request.top_k)});
+    });
+    if (!read) return read.error();
     made.generated_ids.push_back(token);
-    made.decode.push_back(std::move(scores->front()));
     if (static_cast<Index>(made.decode.size()) > recorded) made.decode.erase(made.decode.begin());
     const auto& eos = config_.eos_token_ids;
     if (!request.ignore_eos && std::find(eos.begin(), eos.end(), token) != eos.end()) break;

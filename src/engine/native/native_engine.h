@@ -1,6 +1,7 @@
 // The engine that computes everything itself.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -12,6 +13,7 @@
 #include "engine/engine.h"
 #include "engine/native/decoder.h"
 #include "engine/native/decoder_weights.h"
+#include "engine/native/sampling.h"
 #include "kernels/recipes/choose.h"
 
 namespace assay {
@@ -28,12 +30,13 @@ class NativeEngine : public Engine {
   void forget() override { state_.keep(0, config_.hidden_size); }
   Environment describe() const override;
 
-  Result<std::vector<PositionScores>> score(const ScoreRequest& request) override;
+  Result<Scores> score(const ScoreRequest& request) override;
   Result<Generation> generate(const GenerateRequest& request) override;
 
  private:
   std::optional<Error> check_tokens(std::span<const TokenId> tokens, Index capacity) const;
   std::optional<Error> check_asked(const ScoreRequest& request) const;
+  std::optional<Error> check_sampling(const Sampling& sampling) const;
 
   // The passes of `prompt` tokens as the engine would cut them.
   std::vector<Pass> prefill_passes(Index prompt) const;
@@ -44,8 +47,12 @@ class NativeEngine : public Engine {
   void use_noise(std::uint64_t seed);
   std::vector<LinearProblem> problems() const;
   Index reusable(std::span<const TokenId> tokens, std::span<const Pass> passes) const;
-  // From the state's hidden states.
+  // From the state's hidden states: calls `visit(i, logits)` for each position, in parallel. Error: logits
+  // that are not finite.
+  Result<void> read_logits(std::span<const Index> positions,
+                           const std::function<void(std::size_t, std::span<const float>)>& visit);
   Result<std::vector<PositionScores>> read_scores(std::span<const AskedPosition> asked);
+  Draw draw(const Sampling& sampling, Index step) const;
 
   std::string model_;
   ModelConfig config_;

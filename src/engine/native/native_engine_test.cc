@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "engine/native/test_setups.h"
 
 namespace assay {
@@ -52,9 +54,9 @@ TEST(NativeEngine, ASharedPromptIsComputedOnceWithTheSameBits) {
   const auto shared = (*engine)->score(second);
   ASSERT_TRUE(shared.ok());
   EXPECT_EQ((*engine)->tokens_computed(), 79 + 9);  // the prompt's hidden states are kept
-  EXPECT_EQ(*shared, score(kDense, second));
+  EXPECT_EQ(shared->positions, score(kDense, second));
   (*engine)->forget();
-  EXPECT_EQ(*(*engine)->score(second), *shared);
+  EXPECT_EQ((*engine)->score(second)->positions, shared->positions);
   EXPECT_EQ((*engine)->tokens_computed(), 79 + 9 + 79);
 }
 
@@ -94,6 +96,62 @@ TEST(NativeEngine, GenerationRecordsWhatScoringFinds) {
   EXPECT_EQ(everything->generated_ids, made->generated_ids);
 }
 
+// Forces what a setup generated through it again, and gives the checks of the generated tokens.
+std::vector<TokenCheck> checks_of(const Setup& setup, const Sampling& made_with, const Sampling& checked_with,
+                                  Index forged = -1) {
+  ThreadPool pool(2);
+  auto engine = open_engine(setup, pool);
+  if (!engine) throw Fault(engine.error().message());
+  const auto made = (*engine)->generate(
+      {.prompt = some_tokens(40), .max_new_tokens = 36, .ignore_eos = true, .sampling = made_with});
+  if (!made) throw Fault(made.error().message());
+  ScoreRequest request{.tokens = made->prompt_ids,
+                       .prompt_length = 40,
+                       .asked = {{20, {}, 3}, {40, {}, 3}, {70, {}, 3}},
+                       .replay = Replay::decode,
+                       .check_tokens = true,
+                       .sampling = checked_with};
+  for (const TokenId id : made->generated_ids) request.tokens.push_back(id);
+  if (forged >= 0) ++request.tokens[static_cast<std::size_t>(forged)];
+  (*engine)->forget();
+  const auto scores = (*engine)->score(request);
+  if (!scores) throw Fault(scores.error().message());
+  request.check_tokens = false;
+  EXPECT_EQ(score(setup, request), scores->positions) << "checks do not change the scores";
+  EXPECT_EQ(scores->tokens.size(), 36U);
+  for (Index i = 0; i < 36; ++i) EXPECT_EQ(scores->tokens[static_cast<std::size_t>(i)].position, 40 + i);
+  return scores->tokens;
+}
+
+Index with_margin(const std::vector<TokenCheck>& checks) {
+  return std::count_if(checks.begin(), checks.end(),
+                       [](const TokenCheck& check) { return check.margin > 0; });
+}
+
+TEST(NativeEngine, EveryTokenOfItsOwnGenerationIsTheOneItWouldChoose) {
+  for (const Sampling& sampling :
+       {Sampling{}, Sampling{Sampler::exponential_race, 0.8, 5}, Sampling{Sampler::inverse_cdf, 0.8, 5}}) {
+    const auto checks = checks_of(kDense, sampling, sampling);
+    EXPECT_EQ(with_margin(checks), 0) << word(sampling.sampler);
+    for (const TokenCheck& check : checks) {
+      EXPECT_LT(check.logprob, 0);
+      EXPECT_TRUE(sampling.sampler != Sampler::greedy || check.rank == 1);
+    }
+    const auto forged = checks_of(kDense, sampling, sampling, 55);
+    EXPECT_GT(forged[15].margin, 0);
+    EXPECT_TRUE(std::equal(checks.begin(), checks.begin() + 15, forged.begin()));
+  }
+  const Sampling sampling{Sampler::exponential_race, 0.8, 5};
+  EXPECT_EQ(with_margin(checks_of(setup_of("tiny-qwen3-awq", "awq_marlin", "a100"), sampling, sampling)), 0);
+}
+
+TEST(NativeEngine, AnotherSeedChoosesOtherTokens) {
+  for (const Sampler sampler : {Sampler::exponential_race, Sampler::inverse_cdf}) {
+    EXPECT_GT(with_margin(checks_of(kDense, {sampler, 0.8, 5}, {sampler, 0.8, 6})), 0) << word(sampler);
+    EXPECT_GT(with_margin(checks_of(kDense, {sampler, 0.8, 5}, {})), 0) << word(sampler);
+  }
+}
+
 TEST(NativeEngine, RefusesWhatItCannotScore) {
   ThreadPool pool(1);
   auto engine = open_engine(kDense, pool);
@@ -112,6 +170,11 @@ TEST(NativeEngine, RefusesWhatItCannotScore) {
   EXPECT_THAT(complaint([](auto& r) { r.asked[0].position = 24; }), HasSubstr("1 to 23, found 24"));
   EXPECT_THAT(complaint([](auto& r) { r.asked[0].ids = {5000}; }), HasSubstr("found 5000"));
   EXPECT_THAT(complaint([](auto& r) { r.prompt_length = 0; }), HasSubstr("prompt_length"));
+  EXPECT_THAT(complaint([](auto& r) { r.sampling.temperature = 0.5; }), HasSubstr("0 (greedy), found 0.5"));
+  EXPECT_THAT(complaint([](auto& r) {
+                r.sampling = {Sampler::inverse_cdf, 0.001, 1};
+              }),
+              HasSubstr("temperature: expected 0.01 to 100, found 0.001"));
   EXPECT_THAT((*engine)->generate({some_tokens(8190), 3, 5, 3, false}).error().message(),
               HasSubstr("found 8193"));
 }

@@ -45,7 +45,7 @@ inline std::vector<PositionScores> score(const Setup& setup, const ScoreRequest&
   if (!engine) throw Fault(engine.error().message());
   auto scores = (*engine)->score(request);
   if (!scores) throw Fault(scores.error().message());
-  return *scores;
+  return scores->positions;
 }
 
 }  // namespace assay
