@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds mma_probe, gemm_probe and split_sweep, apart from the project's own build: build.sh OUTDIR
+# Builds mma_probe, gemm_probe, split_sweep and philox_probe, apart from the project's own build: build.sh OUTDIR
 # Needs nvcc 13.0 or later (CUDA_HOME where it is not on PATH) and fmt's headers. The programs run on another
 # machine: the CUDA runtime, libstdc++ and fmt are linked in; cuBLAS is found there.
 set -eu
@@ -49,3 +49,5 @@ program gemm_probe gemm_probe gemm_report gemm_self_test gemm_recipes gemm_evalu
   gemm_kernels $model -- -lcublas -lcublasLt
 # shellcheck disable=SC2086
 program split_sweep split_sweep gemm_run kernel_names error -- -lcublas -lcublasLt
+nvcc -std=c++20 -O3 -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90 -Xcompiler -Wall,-Wextra \
+  "$here/philox_probe.cu" -o "$out/philox_probe"
