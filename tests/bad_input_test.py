@@ -139,6 +139,17 @@ class BadInput(AssayCase):
 
         self.refuse_verify(self.seed_record(change), "record.json", "awq/ref_1", "5000000")
 
+    def test_sampling_that_is_not_one(self):
+        for keys, *names in (("temperature: 0.7", "generate.seed", "nothing"),
+                             ("temperature: -0.7, seed: 1", "generate.temperature", "-0.7"),
+                             ("seed: 1", "generate.seed", "temperature is 0"),
+                             ("temperature: 0.7, seed: 1, sampler: gumbel", "generate.sampler", "gumbel"),
+                             ("temperature: 0.7, seed: 1, sampler: greedy", "generate.sampler", "inverse_cdf"),
+                             ("sampler: inverse_cdf", "generate.sampler", "greedy")):
+            self.write_experiment()
+            self.replace("ignore_eos: true", "ignore_eos: true, " + keys)
+            self.refuse_generate("e.yaml:", *names)
+
     def test_other_schema_version(self):
         self.must(0, "generate", "e.yaml", "-o", "run")
         edit_json(self.folder / "run/manifest.json", lambda m: m.update(schema_version=99))

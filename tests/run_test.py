@@ -3,7 +3,7 @@
 import json
 import unittest
 
-from assay_case import AssayCase
+from assay_case import AssayCase, edit_json
 
 
 class Run(AssayCase):
@@ -20,6 +20,40 @@ class Run(AssayCase):
             for setup in ("awq", "gptq_marlin"):
                 self.assertEqual(self.distance("verified", phase, setup, setup), 0)
             self.assertGreater(self.distance("verified", phase, "awq", "gptq_marlin"), 0.1)
+
+    def test_a_sampled_run_is_what_its_seed_gives(self):
+        for sampler in ("exponential_race", "inverse_cdf"):
+            self.write_experiment(new=8)
+            self.replace("ignore_eos: true", f"ignore_eos: true, temperature: 1.5, seed: 1, sampler: {sampler}")
+            run, verified = sampler + "-run", sampler + "-verified"
+            self.must(0, "generate", "e.yaml", "-o", run)
+            settings = json.loads((self.folder / run / "manifest.json").read_text())["settings"]
+            sampling = {"sampler": sampler, "temperature": 1.5, "seed": 1}
+            self.assertEqual(settings["sampling"], sampling)
+            self.must(0, "verify", run, "-e", "e.yaml", "-o", verified, "--replay", "decode")
+            manifest = json.loads((self.folder / verified / "manifest.json").read_text())
+            self.assertEqual(manifest["claimed_settings"], settings)
+            lines = (self.folder / verified / "sequences.jsonl").read_text().splitlines()
+            claims = (self.folder / run / "sequences.jsonl").read_text().splitlines()
+            self.assertEqual(lines[:len(claims)], claims)
+            checks = [json.loads(line) for line in lines[len(claims):]]
+            self.assertEqual(len(checks), 8)
+            for check in checks:
+                margins = check["tokens"]["margins"]
+                self.assertEqual(len(margins), 8)
+                if check["claimed"] == check["verifier"]:
+                    self.assertEqual(margins, [0] * 8)
+            self.assertTrue(any(sum(check["tokens"]["margins"]) > 0 for check in checks))
+            self.assertTrue(any(rank > 1 for check in checks for rank in check["tokens"]["ranks"]))
+
+            # The same tokens, said to be of another seed.
+            forged = self.folder / run / "manifest.json"
+            edit_json(forged, lambda m: m["settings"]["sampling"].update(seed=2))
+            self.must(0, "verify", run, "-e", "e.yaml", "-o", verified + "2", "--replay", "decode")
+            lines = (self.folder / (verified + "2") / "sequences.jsonl").read_text().splitlines()
+            checks = [json.loads(line) for line in lines[len(claims):]]
+            own = [check for check in checks if check["claimed"] == check["verifier"]]
+            self.assertTrue(all(any(check["tokens"]["margins"]) for check in own))
 
     def test_another_device_leaves_small_distances(self):
         self.must(0, "generate", "e.yaml", "-o", "run", "--device", "exact")
