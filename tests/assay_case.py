@@ -17,7 +17,7 @@ EXPERIMENT = """\
 prompts:
   documents: [text.txt]
   tokens: 40
-  references: 2
+  references: 4
   system: "You read."
   question: "What is it?"
 generate: {{max_new_tokens: {new}, ignore_eos: true}}

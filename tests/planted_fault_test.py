@@ -88,10 +88,14 @@ class PlantedFault(AssayCase):
         verify = ("verify", "record.json", "-e", "honest.yaml", "-o", "verified", "--replay", "decode")
         printed = self.must(1, *verify)
         position = len(generation["prompt_ids"]) + len(generation["generated_ids"]) - 1
-        self.assertRegex(printed, rf"awq under awq +6/6 +5/6 +no  ref_1, decode position {position}\n")
+        self.assertRegex(printed, rf"awq under awq +12/12 +11/12 +no  ref_1, decode position {position}\n")
         self.assertIn("  awq: no setup reproduces it bit for bit\n", printed)
-        self.assertIn("  awq: refuted (the same setup was run again and its log-probabilities differ)", printed)
-        self.assertIn("  gptq_marlin: identified exactly: only gptq_marlin reproduces all 12 positions", printed)
+        self.assertTrue(printed.startswith("Refuted: 1 of 2 claims does not hold (awq on ieee).\n"))
+        self.assertIn("Refuted: the record was not produced by awq on ieee. Of the candidates that were examined, "
+                      "none is possible.\n  Why: its replay gives other bits\n", printed)
+        self.assertRegex(printed, rf"First difference from awq on ieee: ref_1, decode position {position}, token \d+: "
+                                  r"-[\d.]+ recorded, -[\d.]+ replayed \(1 ULPs\)\n")
+        self.assertIn("  gptq_marlin: identified exactly: only gptq_marlin reproduces all 24 positions", printed)
 
     def test_one_generated_token_exchanged(self):
         def exchange(generation):

@@ -37,7 +37,7 @@ class Run(AssayCase):
             claims = (self.folder / run / "sequences.jsonl").read_text().splitlines()
             self.assertEqual(lines[:len(claims)], claims)
             checks = [json.loads(line) for line in lines[len(claims):]]
-            self.assertEqual(len(checks), 8)
+            self.assertEqual(len(checks), 16)
             for check in checks:
                 margins = check["tokens"]["margins"]
                 self.assertEqual(len(margins), 8)
@@ -49,15 +49,18 @@ class Run(AssayCase):
             # The same tokens, said to be of another seed.
             forged = self.folder / run / "manifest.json"
             edit_json(forged, lambda m: m["settings"]["sampling"].update(seed=2))
-            self.must(0, "verify", run, "-e", "e.yaml", "-o", verified + "2", "--replay", "decode")
+            printed = self.must(1, "verify", run, "-e", "e.yaml", "-o", verified + "2", "--replay", "decode")
             lines = (self.folder / (verified + "2") / "sequences.jsonl").read_text().splitlines()
             checks = [json.loads(line) for line in lines[len(claims):]]
             own = [check for check in checks if check["claimed"] == check["verifier"]]
             self.assertTrue(all(any(check["tokens"]["margins"]) for check in own))
+            self.assertIn("would not have chosen the token at position", printed)
 
     def test_another_device_leaves_small_distances(self):
         self.must(0, "generate", "e.yaml", "-o", "run", "--device", "exact")
-        self.must(0, "verify", "run", "-e", "e.yaml", "-o", "verified", "--device", "ieee")
+        printed = self.must(3, "verify", "run", "-e", "e.yaml", "-o", "verified", "--device", "ieee")
+        self.assertTrue(printed.startswith("Inconclusive: 2 of 2 claims are not decided (awq on exact, gptq_marlin"))
+        self.assertIn("  Why: no calibration was given\n", printed)
         own = self.distance("verified", "prefill", "awq", "awq")
         self.assertGreater(own, 0)
         self.assertGreater(self.distance("verified", "prefill", "awq", "gptq_marlin"), 3 * own)
@@ -69,11 +72,13 @@ class Run(AssayCase):
         printed = self.must(0, *verify, "-o", "verified", "--device", "exact,ieee")
         for device in ("exact", "ieee"):
             self.assertIn(f"VERIFIED ON DEVICE: {device}\n", printed)
+        self.assertTrue(printed.startswith("Consistent: the record is what its 3 claims say (awq on exact, "))
+        self.assertIn("  One class, bits equal throughout: awq on exact, awq_marlin on exact\n", printed)
         exact = printed[printed.index("EXACT REPRODUCTION"):]
         self.assertIn("  gptq_marlin: identified exactly: only gptq_marlin@exact reproduces all ", exact)
         for claim in ("awq", "awq_marlin"):
             self.assertIn(f"  {claim}: reproduced by awq@exact and awq_marlin@exact (they cannot be told apart", exact)
-            self.assertIn(f"  {claim}: consistent (reproduced bit for bit by the claimed setup, not by 4 others)", exact)
+            self.assertIn(f"Consistent: the record is what {claim} on exact gives. Not excluded: ", printed)
         self.assertRegex(exact, r"Prefill: coincidence rate of differing setups: \d+ of \d+ positions, \d+\.\d\d %")
         metrics = json.loads((self.folder / "verified/metrics.json").read_text())
         claims = {claim["claimed"]: claim["reproduced_by"] for claim in metrics["exact_reproduction"]["claims"]}
@@ -87,7 +92,7 @@ class Run(AssayCase):
         self.assertIn("one device", self.assay("report", "verified", "-o", "seed").stderr)
 
         # One device: its tables are the same, under the setups' plain names.
-        alone = self.must(0, *verify, "-o", "alone", "--device", "ieee")
+        alone = self.must(3, *verify, "-o", "alone", "--device", "ieee")
         tables = alone[alone.index("CROSS-HARDWARE"):alone.index("BIT EQUALITY")]
         self.assertIn(tables, printed)
         self.assertNotIn("@", tables)
@@ -98,7 +103,9 @@ class Run(AssayCase):
         manifest = self.folder / "run/manifest.json"
         manifest.write_text(manifest.read_text().replace('"device": "exact"', '"device": "ieee"'))
         printed = self.must(1, "verify", "run", "-e", "e.yaml", "-o", "verified", "--device", "ieee,exact")
-        self.assertIn("  awq: refuted (reproduced bit for bit by awq@exact, not by the claimed setup)", printed)
+        self.assertTrue(printed.startswith("Refuted: 2 of 2 claims do not hold (awq on ieee, gptq_marlin on ieee).\n"))
+        self.assertIn("Refuted: the record was not produced by awq on ieee. Still possible: awq on exact.\n"
+                      "  Why: its replay gives other bits\n", printed)
 
     def test_a_claim_of_a_device_that_was_not_run_is_inconclusive(self):
         self.must(0, "generate", "e.yaml", "-o", "run", "--device", "exact")
@@ -108,7 +115,9 @@ class Run(AssayCase):
             self.assertEqual(setup["ran"]["device"], "exact")
         printed = self.must(3, "verify", "run", "-e", "e.yaml", "-o", "verified", "--device", "exact")
         reason = "reproduced bit for bit on exact; the claimed device ieee was not run"
-        self.assertIn(f"  awq: inconclusive ({reason})", printed)
+        self.assertIn("Inconclusive: whether awq on ieee produced the record is not decided. Possible: awq on exact.",
+                      printed)
+        self.assertIn(f"  Why: {reason}\n", printed)
 
     def test_the_record_says_what_chose_and_what_ran(self):
         text = (self.folder / "e.yaml").read_text()
@@ -154,7 +163,9 @@ class Run(AssayCase):
     def test_two_runs_compare(self):
         self.must(0, "generate", "e.yaml", "-o", "one")
         self.must(0, "generate", "e.yaml", "-o", "two")
-        self.must(0, "analyze", "one", "two")
+        printed = self.must(3, "analyze", "one", "two")  # two records: distances, and no replay to owe bits
+        self.assertIn("  Why: the verification does not hold the claim's log-probabilities\n", printed)
+        self.assertEqual(self.must(0, "analyze", "one", "two", "--exit-zero"), printed)
 
     def test_help_names_an_example_of_each_verb(self):
         for verb in ("generate", "verify", "analyze", "report", "doctor"):

@@ -6,8 +6,10 @@
 #include "cli/options.h"
 #include "cli/print.h"
 #include "experiment/analyze.h"
+#include "experiment/calibration.h"
 #include "experiment/generate.h"
 #include "experiment/verification.h"
+#include "report/calibration_text.h"
 
 namespace assay {
 namespace {
@@ -50,7 +52,7 @@ int finish_run(Result<std::optional<T>> analysis, const Options& options) {
   if (!analysis) return trouble(analysis.error());
   if (*analysis) {
     const Analysis whole(**std::move(analysis));
-    return finish(whole, options.format, exit_code_of(whole));
+    return finish(whole, options.format, options.exit_zero ? 0 : exit_code_of(whole));
   }
   std::fprintf(stderr, "assay: interrupted; the same command resumes %s\n", options.out.c_str());
   return kPartial;
@@ -70,17 +72,42 @@ int generate(const Options& options) {
 int verify(const Options& options) {
   const auto experiment = read_experiment(options.experiment);
   if (!experiment) return trouble(experiment.error());
-  const auto plan = plan_verify(*experiment, options.records.front(), options.replay,
-                                options.distance.value_or(DistanceRule::every_id), options.devices);
+  auto decision = decision_options(options.decision, {}, "");
+  if (!decision) return trouble(decision.error());
+  const auto plan =
+      plan_verify(*experiment, options.records.front(), options.replay,
+                  options.distance.value_or(DistanceRule::every_id), options.devices, *std::move(decision));
   if (!plan) return trouble(plan.error());
   ThreadPool pool(options.threads);
   return finish_run(run_verify(*plan, options.out, hooks_for(pool)), options);
 }
 
+int calibrate(const Options& options) {
+  const auto experiment = read_experiment(options.experiment);
+  if (!experiment) return trouble(experiment.error());
+  const auto plan = plan_calibrate(*experiment, options.calibrate);
+  if (!plan) return trouble(plan.error());
+  ThreadPool pool(options.threads);
+  const CalibrateHooks hooks{
+      .open = [](const Setup& setup, ThreadPool& own) { return open_engine(setup, own); },
+      .stopped = [] { return stop_requested != 0; },
+      .log = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }};
+  const auto calibration = run_calibrate(*plan, options.out, pool, hooks);
+  if (!calibration) return trouble(calibration.error());
+  if (!*calibration) {
+    std::fprintf(stderr, "assay: interrupted; the same command resumes %s\n", options.out.c_str());
+    return kPartial;
+  }
+  if (const auto printed = print(calibration_report(**calibration)); !printed)
+    return trouble(printed.error());
+  return 0;
+}
+
 int analyze(const Options& options) {
-  const auto analysis = analyze_files(options.records, options.distance);
+  const auto analysis = analyze_files(options.records, options.distance, options.decision);
   if (!analysis) return trouble(analysis.error());
-  return finish(*analysis, options.format, options.verb == Verb::report ? 0 : exit_code_of(*analysis));
+  const bool zero = options.verb == Verb::report || options.exit_zero;
+  return finish(*analysis, options.format, zero ? 0 : exit_code_of(*analysis));
 }
 
 int report(const Options& options) {
@@ -97,6 +124,8 @@ int run(const Options& options) {
       return generate(options);
     case Verb::verify:
       return verify(options);
+    case Verb::calibrate:
+      return calibrate(options);
     case Verb::analyze:
       return analyze(options);
     case Verb::report:

@@ -21,10 +21,9 @@ const std::map<std::string, DistanceRule> kDistances = {{"all", DistanceRule::ev
 
 constexpr const char* kFooter = R"(Exit codes: 0 consistent (or done), 1 refuted, 2 trouble (usage, file),
 3 inconclusive, 4 partial: run the same command again to resume.
-A verdict looks for equal bits first: a claim is refuted when other setups give
-its log-probabilities bit for bit and its own does not. Else it compares distances:
-a claim is refuted when another setup is more than 3 times nearer to it. That has
-no error probability yet.)";
+A claim is refuted when its own setup on its own device is excluded: bits that it
+owes differ, or an e-value reaches 1 / alpha. Where bits are not owed, that needs a
+calibration; without one the verdict is inconclusive.)";
 
 // Words of an option that are kept as an enum; any other word is refused with the list.
 template <class T>
@@ -66,25 +65,50 @@ std::vector<std::string> split_at_commas(const std::string& list) {
 }
 
 // One device name, or with `several` a comma list of them.
-void add_devices(CLI::App* verb, std::vector<std::string>& devices, bool several) {
-  const auto read = [&devices, several](const std::string& list) {
+CLI::Option* add_devices(CLI::App* verb, const char* name, std::vector<std::string>& devices, bool several,
+                         const char* help) {
+  const auto read = [&devices, several, name = std::string(name)](const std::string& list) {
     devices = split_at_commas(list);
     if (!several && devices.size() > 1) {
-      throw CLI::ValidationError("--device: expected one device, found " + list);
+      throw CLI::ValidationError(name + ": expected one device, found " + list);
     }
     for (auto device = devices.begin(); device != devices.end(); ++device) {
       if (device->empty()) {
-        throw CLI::ValidationError("--device: expected a name between commas, found none in '" + list + "'");
+        throw CLI::ValidationError(name + ": expected a name between commas, found none in '" + list + "'");
       }
       if (std::find(devices.begin(), device, *device) != device) {
-        throw CLI::ValidationError("--device: expected each device once, found " + *device + " twice");
+        throw CLI::ValidationError(name + ": expected each device once, found " + *device + " twice");
       }
     }
   };
-  const char* one = "arithmetic of every setup, in place of the file's";
-  const char* more = "arithmetic of every setup, in place of the file's; every setup under each of several";
-  verb->add_option_function<std::string>("--device", read, several ? more : one)
+  return verb->add_option_function<std::string>(name, read, help)
       ->type_name(several ? "DEVICE[,DEVICE...]" : "DEVICE");
+}
+
+constexpr const char* kOneDevice = "arithmetic of every setup, in place of the file's";
+constexpr const char* kDevices =
+    "arithmetic of every setup, in place of the file's; every setup under each of several";
+
+// How a verdict is made.
+void add_decision(CLI::App* verb, Options& options) {
+  const auto probability = [](const std::string& text) {
+    double value = 0;
+    const bool good = CLI::detail::lexical_cast(text, value) && value > 0 && value < 1;
+    return good ? "" : "expected a probability between 0 and 1, found " + text;
+  };
+  const auto positive = [](const std::string& text) {
+    double value = 0;
+    const bool good = CLI::detail::lexical_cast(text, value) && value > 0 && value < 1e6;
+    return good ? "" : "expected a number above 0, found " + text;
+  };
+  verb->add_option("--alpha", options.decision.alpha, "chance of refuting a true claim (default 0.001)")
+      ->check(probability);
+  verb->add_option("--delta", options.decision.delta,
+                   "consistent: deviations are below 1 + delta times those of honest runs (default 1)")
+      ->check(positive);
+  verb->add_option("--calibration", options.decision.calibration,
+                   "file of assay calibrate (default: the one in the run folder)");
+  verb->add_flag("--exit-zero", options.exit_zero, "exit with 0 whatever the verdict");
 }
 
 void add_printer(CLI::App* verb, Options& options, const std::map<std::string, Format>& formats) {
@@ -106,7 +130,7 @@ Parsed parse_command_line(int argc, char** argv) {
                                 "assay generate experiment.yaml -o runs/a");
   generate->add_option("EXPERIMENT", options.experiment, "experiment file (YAML)")->required();
   add_run_options(generate, options);
-  add_devices(generate, options.devices, false);
+  add_devices(generate, "--device", options.devices, false, kOneDevice);
 
   CLI::App* verify = add_verb(app, "verify", "Verifier: re-execute a record under each setup",
                               "assay verify runs/a -e experiment.yaml -o runs/b");
@@ -115,9 +139,37 @@ Parsed parse_command_line(int argc, char** argv) {
       ->expected(1);
   verify->add_option("-e", options.experiment, "experiment file with the verifier's setups")->required();
   add_run_options(verify, options);
-  add_devices(verify, options.devices, true);
+  add_devices(verify, "--device", options.devices, true, kDevices);
+  add_decision(verify, options);
   add_choice(verify, "--replay", options.replay, kReplays,
              "one pass, or steps with the shapes of decoding (default prefill)");
+
+  CLI::App* calibrate =
+      add_verb(app, "calibrate", "Honest runs of setups x devices x prompts -> noise-model file",
+               "assay calibrate experiment.yaml -o runs/c --device a100,h100 --verifier-device h100");
+  calibrate->add_option("EXPERIMENT", options.experiment, "experiment file (YAML)")->required();
+  add_run_options(calibrate, options);
+  add_devices(calibrate, "--device", options.calibrate.devices, true, "devices that claims may name")
+      ->required();
+  add_devices(calibrate, "--verifier-device", options.calibrate.verifier_devices, true,
+              "devices that re-execute them")
+      ->required();
+  add_choice(calibrate, "--replay", options.calibrate.replay, kReplays,
+             "one pass, or steps with the shapes of decoding (default prefill)");
+  calibrate->add_option("--alpha", options.calibrate.alpha, "of the table of false alarms (default 0.001)")
+      ->check(CLI::Range(1e-12, 0.5));
+  calibrate
+      ->add_option("--promise", options.calibrate.promise,
+                   "rate of false alarms that the test prompts must be able to bound (95 %)")
+      ->check(CLI::Range(1e-9, 0.5));
+  calibrate->add_option("--fit", options.calibrate.fit, "prompts to fit noise to (default: a fifth)")
+      ->check(CLI::Range(1, 1000000));
+  calibrate
+      ->add_option("--scores", options.calibrate.calibration,
+                   "prompts to take scores from (default: three fifths)")
+      ->check(CLI::Range(1, 1000000));
+  calibrate->add_option("--claim", options.calibrate.prompts_a_claim, "test prompts in one claim (default 4)")
+      ->check(CLI::Range(1, 1000));
 
   CLI::App* analyze = add_verb(app, "analyze", "Recompute the tables from files; no model needed",
                                "assay analyze a100.json h100.json -o md");
@@ -125,6 +177,7 @@ Parsed parse_command_line(int argc, char** argv) {
       ->required()
       ->expected(1, 2);
   add_printer(analyze, options, kFormats);
+  add_decision(analyze, options);
   CLI::Option* chosen[] = {
       add_choice(verify, "--distance", distance, kDistances, "ids compared: all, or the seed's rule"),
       add_choice(analyze, "--distance", distance, kDistances, "ids compared (default: the file's rule)")};
@@ -135,6 +188,7 @@ Parsed parse_command_line(int argc, char** argv) {
       ->required()
       ->expected(1);
   add_printer(report, options, kReportFormats);
+  add_decision(report, options);
   add_verb(app, "doctor", "What this build and this machine can do", "assay doctor");
 
   try {
@@ -145,8 +199,11 @@ Parsed parse_command_line(int argc, char** argv) {
     std::fprintf(stderr, "assay: %s (assay --help says more)\n", problem.what());
     return {{}, 2};
   }
-  const std::pair<CLI::App*, Verb> verbs[] = {
-      {generate, Verb::generate}, {verify, Verb::verify}, {analyze, Verb::analyze}, {report, Verb::report}};
+  const std::pair<CLI::App*, Verb> verbs[] = {{generate, Verb::generate},
+                                              {verify, Verb::verify},
+                                              {calibrate, Verb::calibrate},
+                                              {analyze, Verb::analyze},
+                                              {report, Verb::report}};
   for (const auto& [verb, value] : verbs) {
     if (verb->parsed()) options.verb = value;
   }

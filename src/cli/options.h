@@ -7,11 +7,13 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "experiment/analyze.h"
+#include "experiment/calibration.h"
 #include "record/record.h"
 
 namespace assay {
 
-enum class Verb : std::uint8_t { generate, verify, analyze, report, doctor };
+enum class Verb : std::uint8_t { generate, verify, calibrate, analyze, report, doctor };
 enum class Format : std::uint8_t { text, json, md, csv, seed };  // seed: of `report` only
 
 struct Options {
@@ -24,6 +26,9 @@ struct Options {
   Replay replay = Replay::prefill;
   Format format = Format::text;
   int threads = 1;
+  DecisionWishes decision;
+  bool exit_zero = false;
+  CalibrateOptions calibrate;
 };
 
 // Either the options, or the exit code of a command line that is done already: --help and --version were

@@ -3,6 +3,7 @@
 #include "record/infinite_json.h"
 #include "record/run_folder.h"
 #include "report/json.h"
+#include "verify/calibration_file.h"
 #include "verify/compare.h"
 
 namespace assay {
@@ -15,7 +16,8 @@ Result<Analysis> as_analysis(Result<T> analysis) {
   return Analysis(*std::move(analysis));
 }
 
-Result<Analysis> analyze_one(const std::filesystem::path& path, std::optional<DistanceRule> rule) {
+Result<Analysis> analyze_one(const std::filesystem::path& path, std::optional<DistanceRule> rule,
+                             const DecisionWishes& wishes) {
   const auto loaded = read_record(path);
   if (!loaded) return loaded.error();
   const DistanceRule chosen = rule.value_or(loaded->rule());
@@ -23,16 +25,39 @@ Result<Analysis> analyze_one(const std::filesystem::path& path, std::optional<Di
     return as_analysis(analyze_record(*record, path.string(), chosen));
   }
   const auto& verification = std::get<Verification>(loaded->content);
-  if (chosen == verification.rule) return as_analysis(analyze_verification(verification, path.string()));
+  if (chosen == verification.rule) {
+    const auto options = decision_options(wishes, verification, path);
+    if (!options) return options.error();
+    return as_analysis(analyze_verification(verification, path.string(), *options));
+  }
   return Error{path.string(), "--distance",
                std::string(word(verification.rule)) + ", the rule of this verification", word(chosen)};
 }
 
 }  // namespace
 
+Result<DecisionOptions> decision_options(const DecisionWishes& wishes, const Verification& verification,
+                                         const std::filesystem::path& folder) {
+  DecisionOptions options;
+  if (verification.alpha > 0) options.alpha = verification.alpha;
+  if (verification.delta > 0) options.delta = verification.delta;
+  options.alpha = wishes.alpha.value_or(options.alpha);
+  options.delta = wishes.delta.value_or(options.delta);
+  std::filesystem::path file = wishes.calibration;
+  std::error_code ignored;
+  if (file.empty() && std::filesystem::exists(folder / kCalibrationFile, ignored))
+    file = folder / kCalibrationFile;
+  if (file.empty()) return options;
+  auto calibration = read_calibration(file);
+  if (!calibration) return calibration.error();
+  options.calibration = *std::move(calibration);
+  options.calibration_file = file.string();
+  return options;
+}
+
 Result<Analysis> analyze_files(const std::vector<std::filesystem::path>& files,
-                               std::optional<DistanceRule> rule) {
-  if (files.size() == 1) return analyze_one(files[0], rule);
+                               std::optional<DistanceRule> rule, const DecisionWishes& wishes) {
+  if (files.size() == 1) return analyze_one(files[0], rule, wishes);
   if (files.size() != 2) return Error{"", "RECORD", "one or two", std::to_string(files.size())};
   const auto first = read_record(files[0]);
   if (!first) return first.error();
@@ -43,7 +68,9 @@ Result<Analysis> analyze_files(const std::vector<std::filesystem::path>& files,
   const auto compared = compare_records(*claimed, files[0].string(), *verifier, files[1].string(),
                                         rule.value_or(first->rule()));
   if (!compared) return compared.error();
-  return as_analysis(analyze_verification(*compared, files[0].string()));
+  const auto options = decision_options(wishes, *compared, "");
+  if (!options) return options.error();
+  return as_analysis(analyze_verification(*compared, files[0].string(), *options));
 }
 
 Result<std::string> export_seed(const std::filesystem::path& file) {

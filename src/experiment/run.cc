@@ -97,6 +97,18 @@ Result<void> settle_ran(std::vector<Setup>& setups, Progress& progress) {
   return {};
 }
 
+std::vector<Setup> under_devices(const std::vector<Setup>& setups, const std::vector<std::string>& devices) {
+  if (devices.empty()) return setups;
+  std::vector<Setup> all;
+  for (const std::string& device : devices) {
+    for (Setup setup : setups) {
+      setup.device = device;
+      all.push_back(std::move(setup));
+    }
+  }
+  return all;
+}
+
 std::string utc_now() {
   const std::time_t now = std::time(nullptr);
   std::tm fields = {};

@@ -47,6 +47,9 @@ Result<std::vector<Setup>> hash_setups(std::vector<Setup> setups);
 Result<void> check_tokens(const Engine& engine, const std::vector<TokenId>& tokens, Index more,
                           const std::string& file, const std::string& key);
 
+// All setups under the first device, then under the second, ...; no devices: each under its own.
+std::vector<Setup> under_devices(const std::vector<Setup>& setups, const std::vector<std::string>& devices);
+
 std::string utc_now();  // "2026-01-02T03:04:05Z"
 
 // Settles Setup::ran, as the engines just opened describe themselves: a run keeps what its first start

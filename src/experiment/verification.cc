@@ -7,20 +7,19 @@
 #include "base/file.h"
 #include "experiment/environment.h"
 #include "experiment/progress.h"
+#include "experiment/reexecute.h"
 #include "record/fingerprint.h"
 #include "record/infinite_json.h"
 #include "record/run_folder.h"
 #include "record/sequence_line.h"
 #include "report/json.h"
 #include "verify/analysis.h"
+#include "verify/calibration_file.h"
 #include "verify/compare.h"
 #include "verify/sanity.h"
 
 namespace assay {
 namespace {
-
-// No run of a generation has this seed: a verifier's chance is another than the provider's.
-constexpr std::uint64_t kVerifierNoise = 0x7e57;
 
 struct Unit {
   std::size_t verifier = 0;  // index in plan.setups
@@ -53,12 +52,6 @@ Json plan_as_json(const VerifyPlan& plan) {
           {"distance", word(plan.rule)}};
 }
 
-std::vector<TokenId> tokens_of(const Generation& claim) {
-  std::vector<TokenId> tokens = claim.prompt_ids;
-  tokens.insert(tokens.end(), claim.generated_ids.begin(), claim.generated_ids.end());
-  return tokens;
-}
-
 // `setups` are the plan's; fills their `ran`.
 Result<void> check_engines(const VerifyPlan& plan, EngineSlot& slot, std::vector<Setup>& setups) {
   for (std::size_t i = 0; i < plan.setups.size(); ++i) {
@@ -80,37 +73,6 @@ Result<void> check_engines(const VerifyPlan& plan, EngineSlot& slot, std::vector
     }
   }
   return {};
-}
-
-// The record's own ids at its own positions, and the verifier's top k for the seed's distance.
-Result<Reexecution> reexecute(const VerifyPlan& plan, const Unit& unit, Engine& engine) {
-  const Generation& claim = plan.record.generations[unit.claim];
-  ScoreRequest request{.tokens = tokens_of(claim),
-                       .prompt_length = static_cast<Index>(claim.prompt_ids.size()),
-                       .asked = {},
-                       .replay = plan.replay,
-                       .noise_seed = kVerifierNoise,
-                       .check_tokens = true,
-                       .sampling = sampling_of(plan.record.settings.sampling, claim.reference)};
-  for (const auto* phase : {&claim.prefill, &claim.decode}) {
-    for (const PositionScores& position : *phase) {
-      AskedPosition asked{.position = position.position, .ids = {}, .top_k = plan.record.settings.top_k};
-      for (const TokenScore& score : position.scores) asked.ids.push_back(score.id);
-      request.asked.push_back(std::move(asked));
-    }
-  }
-  auto scores = engine.score(request);
-  if (!scores) return scores.error();
-  Reexecution run{.claimed = claim.setup,
-                  .verifier = verifier_name(plan.setups[unit.verifier], plan.setups),
-                  .reference = claim.reference,
-                  .prefill = {},
-                  .decode = {},
-                  .tokens = std::move(scores->tokens)};
-  for (PositionScores& position : scores->positions) {
-    (position.position < request.prompt_length ? run.prefill : run.decode).push_back(std::move(position));
-  }
-  return run;
 }
 
 Result<Reexecution> read_unit(const VerifyPlan& plan, const Unit& unit, const Progress& progress,
@@ -158,6 +120,8 @@ Result<Verification> assemble(const VerifyPlan& plan, std::vector<Setup> setups,
                             .reexecutions = {},
                             .claims = plan.record.generations,
                             .claimed_settings = plan.record.settings,
+                            .alpha = plan.decision.alpha,
+                            .delta = plan.decision.delta,
                             .rule = plan.rule,
                             .comparisons = {}};
   // The record's order: by verifier, claim, reference.
@@ -173,35 +137,28 @@ Result<Verification> assemble(const VerifyPlan& plan, std::vector<Setup> setups,
   return verification;
 }
 
-Result<VerificationAnalysis> write_run(const std::filesystem::path& folder,
-                                       const Verification& verification) {
-  auto analysis = analyze_verification(verification, folder.string());
+Result<VerificationAnalysis> write_run(const std::filesystem::path& folder, const Verification& verification,
+                                       const DecisionOptions& decision) {
+  auto analysis = analyze_verification(verification, folder.string(), decision);
   if (!analysis) return analysis.error();
   const std::pair<const char*, Json> files[] = {{"metrics.json", json_report(*analysis)},
                                                 {"verdict.json", verdict_json(*analysis)}};
   for (const auto& [name, json] : files) {
     if (auto written = write_atomically(folder / name, dump_json(json)); !written) return written.error();
   }
+  if (decision.calibration) {
+    const auto kept = write_calibration(folder / kCalibrationFile, *decision.calibration);
+    if (!kept) return kept.error();
+  }
   if (auto written = write_verification(folder, verification); !written) return written.error();
   return analysis;
-}
-
-std::vector<Setup> under_devices(const std::vector<Setup>& setups, const std::vector<std::string>& devices) {
-  if (devices.empty()) return setups;
-  std::vector<Setup> all;
-  for (const std::string& device : devices) {
-    for (Setup setup : setups) {
-      setup.device = device;
-      all.push_back(std::move(setup));
-    }
-  }
-  return all;
 }
 
 }  // namespace
 
 Result<VerifyPlan> plan_verify(const Experiment& experiment, const std::filesystem::path& record,
-                               Replay replay, DistanceRule rule, const std::vector<std::string>& devices) {
+                               Replay replay, DistanceRule rule, const std::vector<std::string>& devices,
+                               DecisionOptions decision) {
   auto read = read_generation(record);
   if (!read) return read.error();
   const auto& claims = read->setups;
@@ -216,13 +173,22 @@ Result<VerifyPlan> plan_verify(const Experiment& experiment, const std::filesyst
   }
   auto setups = hash_setups(experiment.setups);
   if (!setups) return setups.error();
+  Environment environment = capture_environment();
+  if (decision.calibration) {
+    Verification asked;
+    asked.environment = environment;
+    asked.setups = *setups;
+    const auto fits = check_calibration(*decision.calibration, asked, decision.calibration_file);
+    if (!fits) return fits.error();
+  }
   return VerifyPlan{.file = experiment.file.string(),
                     .record = *std::move(read),
                     .record_file = record.string(),
                     .setups = under_devices(*setups, devices),
                     .replay = replay,
                     .rule = rule,
-                    .environment = capture_environment(),
+                    .decision = std::move(decision),
+                    .environment = std::move(environment),
                     .timestamp = utc_now()};
 }
 
@@ -247,7 +213,8 @@ Result<std::optional<VerificationAnalysis>> run_verify(const VerifyPlan& plan,
     if (hooks.stopped()) return std::optional<VerificationAnalysis>();
     const auto engine = slot.get(plan.setups[units[i].verifier]);
     if (!engine) return engine.error();
-    auto run = reexecute(plan, units[i], **engine);
+    auto run = reexecute(plan.record.generations[units[i].claim], plan.record.settings, plan.replay,
+                         verifier_name(plan.setups[units[i].verifier], plan.setups), **engine);
     if (!run) return run.error();
     const auto compared =
         compare_one(plan.record.generations[units[i].claim], *run, plan.rule, plan.record.settings.top_k);
@@ -258,7 +225,7 @@ Result<std::optional<VerificationAnalysis>> run_verify(const VerifyPlan& plan,
   }
   auto verification = assemble(plan, std::move(ran), *progress, folder.string(), units, std::move(runs));
   if (!verification) return verification.error();
-  auto analysis = write_run(folder, *verification);
+  auto analysis = write_run(folder, *verification, plan.decision);
   if (!analysis) return analysis.error();
   if (auto removed = progress->remove(); !removed) return removed.error();
   return std::optional(*std::move(analysis));

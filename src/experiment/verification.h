@@ -22,19 +22,21 @@ struct VerifyPlan {
       setups;  // the verifier's; of several devices: all setups of the first, of the second, ...
   Replay replay = Replay::prefill;
   DistanceRule rule = DistanceRule::every_id;
+  DecisionOptions decision = {};
   Environment environment;
   std::string timestamp;
 };
 
 // Reads the record and hashes the verifier's models. Every setup runs under each of `devices`; none: under
 // its own. Error: a record that does not read, a model that is not there, no setup of the experiment that has
-// the name of one in the record.
+// the name of one in the record, a calibration that is not for the verifier's models.
 Result<VerifyPlan> plan_verify(const Experiment& experiment, const std::filesystem::path& record,
-                               Replay replay, DistanceRule rule,
-                               const std::vector<std::string>& devices = {});
+                               Replay replay, DistanceRule rule, const std::vector<std::string>& devices = {},
+                               DecisionOptions decision = {});
 
 // As run_generate. Units go by verifier, then reference, then claim, so that a prompt shared by several
-// claims stays in the engine's cache. Writes the run folder with metrics.json and verdict.json.
+// claims stays in the engine's cache. Writes the run folder with metrics.json,
+// verdict.json and the calibration.
 Result<std::optional<VerificationAnalysis>> run_verify(const VerifyPlan& plan,
                                                        const std::filesystem::path& folder,
                                                        const RunHooks& hooks);

@@ -183,6 +183,12 @@ Result<void> check_tokens(const Reexecution& run, const Generation* claim, const
 }
 
 Result<void> check_claims(const Verification& verification, const std::string& file) {
+  if (!(verification.alpha >= 0 && verification.alpha < 1)) {
+    return Error{file, "alpha", "a probability below 1", fmt::format("{}", verification.alpha)};
+  }
+  if (!(verification.delta >= 0) || std::isinf(verification.delta)) {
+    return Error{file, "delta", "a number >= 0", fmt::format("{}", verification.delta)};
+  }
   const std::string key = "claimed_settings.sampling";
   if (auto checked = check_sampling(verification.claimed_settings.sampling, file, key); !checked)
     return checked;

@@ -1,5 +1,4 @@
-// The parts of a record as JSON: shared by the run folder, the progress lines and the seed's format. Internal
-// to record.
+// The parts of a record as JSON: shared by the run folder, the progress lines, the seed's format and calibrations.
 #pragma once
 
 #include <string>

@@ -70,6 +70,8 @@ Result<Verification> verification_from_json(const Json& json, const std::string&
                                                 "reference_environment",
                                                 "claimed_setups",
                                                 "claimed_settings",
+                                                "alpha",
+                                                "delta",
                                                 "prefill_equivalent_pairs",
                                                 "decode_equivalent_pairs"};
   if (const auto known = refuse_unknown_keys(json, file, kKnown); !known) return known.error();
@@ -96,6 +98,10 @@ Result<Verification> verification_from_json(const Json& json, const std::string&
   if (!reference_environment) return reference_environment.error();
   if (!claimed) return claimed.error();
   if (!claimed_settings) return claimed_settings.error();
+  const auto alpha = json_get<double>(json, file, "alpha");
+  const auto delta = json_get<double>(json, file, "delta");
+  if (!alpha) return alpha.error();
+  if (!delta) return delta.error();
   if (!prefill_pairs) return prefill_pairs.error();
   if (!decode_pairs) return decode_pairs.error();
   if (!rule) return rule.error();
@@ -105,6 +111,8 @@ Result<Verification> verification_from_json(const Json& json, const std::string&
   verification.setups = *std::move(setups);
   verification.claimed_setups = *std::move(claimed);
   verification.claimed_settings = *claimed_settings;
+  verification.alpha = *alpha;
+  verification.delta = *delta;
   verification.prefill_equivalent_pairs = *std::move(prefill_pairs);
   verification.decode_equivalent_pairs = *std::move(decode_pairs);
   verification.rule = *rule;
@@ -134,6 +142,8 @@ Json manifest_to_json(const Verification& verification, const ManifestHashes& ha
   json["reference_environment"] = environment_to_json(verification.reference_environment);
   json["claimed_setups"] = setups_to_json(verification.claimed_setups, kNoDevice);
   json["claimed_settings"] = settings_to_json(verification.claimed_settings);
+  json["alpha"] = verification.alpha;
+  json["delta"] = verification.delta;
   json["prefill_equivalent_pairs"] = pairs_to_json(verification.prefill_equivalent_pairs);
   json["decode_equivalent_pairs"] = pairs_to_json(verification.decode_equivalent_pairs);
   json["comparisons"] = comparisons_to_json(verification.comparisons, verification.setups);

@@ -201,9 +201,11 @@ struct Verification {
   std::string replay;                               // prefill or decode; "" = not recorded
   std::vector<SetupPair> prefill_equivalent_pairs;  // within the record
   std::vector<SetupPair> decode_equivalent_pairs;
-  std::vector<Reexecution> reexecutions;       // by verifier, claim, reference; empty in the seed's files
-  std::vector<Generation> claims = {};         // the record's own, as re-executed; empty = not recorded
-  GenerationSettings claimed_settings = {};    // the record's; all zero = not recorded
+  std::vector<Reexecution> reexecutions;     // by verifier, claim, reference; empty in the seed's files
+  std::vector<Generation> claims = {};       // the record's own, as re-executed; empty = not recorded
+  GenerationSettings claimed_settings = {};  // the record's; all zero = not recorded
+  double alpha = 0;                          // that the verdict was asked for; 0 = not recorded
+  double delta = 0;
   DistanceRule rule = DistanceRule::every_id;  // that made the comparisons
   std::vector<Comparison> comparisons;  // filled by verify's compare_all, so that a folder stands alone
 

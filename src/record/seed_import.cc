@@ -176,6 +176,12 @@ Result<Record> record_from_json(const Json& document, const std::string& file) {
   const auto floors = noise_floors_from_json(document, file, "noise_floors");
   if (!floors) return floors.error();
   Record record{*environment, *setups, *settings, *timestamp, *generations, *floors};
+  for (const Generation& generation : record.generations) {  // the schema has pos_-1, pos_-2, ...
+    for (const auto* phase : {&generation.prefill, &generation.decode}) {
+      record.settings.last_positions =
+          std::max(record.settings.last_positions, static_cast<Index>(phase->size()));
+    }
+  }
   if (const auto checked = check_record(record, file); !checked) return checked.error();
   return record;
 }

@@ -104,7 +104,8 @@ TEST(SeedJson, ComplaintsNameFileAndKey) {
 TEST(SeedJson, ExportAndImportKeepTheBits) {
   Record record = sample_record();
   for (Generation& run : record.generations) run.prefill[0].scores[2].rank = 0;  // beyond the top k: not kept
-  record.settings.last_positions = record.settings.runs = 0;  // no place in this schema, here and below
+  record.settings.last_positions = 2;                                            // as many as there are
+  record.settings.runs = 0;  // no place in this schema, here and below
   record.settings.ignore_eos = false;
   record.settings.sampling = {};
   const auto text = dump_json(to_seed_json(record), InfinityStyle::bare);

@@ -1,5 +1,5 @@
 // GenerationSettings as JSON: `settings` of a record's manifest, `claimed_settings` of a verification's.
-// Internal to record.
+// A calibration has it too.
 #pragma once
 
 #include <string>

@@ -2,6 +2,7 @@
 
 #include "record/infinite_json.h"
 #include "record/seed_json.h"
+#include "report/json_evidence.h"
 #include "report/reproduction_text.h"
 
 namespace assay {
@@ -137,9 +138,12 @@ Json matrices_only_json(const PhaseAnalysis& phase) {
 Json devices_json(const std::vector<VerificationAnalysis>& devices) {
   Json json = Json::object();
   for (const VerificationAnalysis& device : devices) {
-    json[device.device()] = {{"verifiers", device.verifiers},
-                             {"prefill_analysis", full_phase_json(device.prefill)},
-                             {"decode_analysis", full_phase_json(device.decode)}};
+    json[device.device()] = {
+        {"verifiers", device.verifiers},
+        {"prefill_analysis", full_phase_json(device.prefill)},
+        {"decode_analysis", full_phase_json(device.decode)},
+        {"prefill_intervals", phase_intervals_json(device.prefill_intervals, device.prefill)},
+        {"decode_intervals", phase_intervals_json(device.decode_intervals, device.decode)}};
   }
   return json;
 }
@@ -160,7 +164,12 @@ Json json_report(const VerificationAnalysis& analysis) {
   const auto phase = analysis.devices.empty() ? full_phase_json : matrices_only_json;
   json["prefill_analysis"] = phase(analysis.prefill);
   json["decode_analysis"] = phase(analysis.decode);
-  if (!analysis.devices.empty()) json["devices"] = devices_json(analysis.devices);
+  if (analysis.devices.empty()) {
+    json["prefill_intervals"] = phase_intervals_json(analysis.prefill_intervals, analysis.prefill);
+    json["decode_intervals"] = phase_intervals_json(analysis.decode_intervals, analysis.decode);
+  } else {
+    json["devices"] = devices_json(analysis.devices);
+  }
   if (!analysis.reproduction.claims.empty()) json["exact_reproduction"] = reproduction_json(analysis);
   json["verdict"] = verdict_json(analysis);
   return json;
@@ -182,20 +191,15 @@ Json json_report(const RecordAnalysis& analysis) {
           {"noise_floors", std::move(floors)},
           {"token_consistency", agreements_json(analysis.agreements)},
           {"prefill_sanity_check", sanity_json(analysis.prefill)},
-          {"decode_sanity_check", sanity_json(analysis.decode)}};
+          {"decode_sanity_check", sanity_json(analysis.decode)},
+          {"prefill_intervals", interval_matrix_json(analysis.prefill.intervals)},
+          {"decode_intervals", interval_matrix_json(analysis.decode.intervals)}};
 }
 
 Json verdict_json(const VerificationAnalysis& analysis) {
-  Json claims = Json::array();
-  for (const ClaimVerdict& claim : analysis.verdict.claims) {
-    claims.push_back({{"claimed", claim.claimed},
-                      {"outcome", word(claim.outcome)},
-                      {"candidates", claim.candidates},
-                      {"reason", claim.reason}});
-  }
-  return {{"outcome", word(analysis.verdict.outcome)},
-          {"claims", std::move(claims)},
-          {"environment_validation", environment_validation_json(analysis.environment)}};
+  Json json = evidence_json(analysis);
+  json["environment_validation"] = environment_validation_json(analysis.environment);
+  return json;
 }
 
 Json seed_export(const Record& record, const RecordAnalysis& analysis) {

@@ -11,7 +11,7 @@ namespace assay {
 Json json_report(const VerificationAnalysis& analysis);
 Json json_report(const RecordAnalysis& analysis);
 
-// verdict.json: outcome, claims with candidates and reasons, environment mismatches.
+// verdict.json: the headline, each claim with its evidence, environment mismatches.
 Json verdict_json(const VerificationAnalysis& analysis);
 
 // The seed's single file: to_seed_json and the tables; a verification under one device. Print with

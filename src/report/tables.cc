@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "report/reproduction_text.h"
+#include "report/verdict_sentence.h"
 
 namespace assay {
 namespace {
@@ -25,7 +26,8 @@ std::string cell_text(const std::string& text) {
   return escaped;
 }
 
-std::string markdown_matrix(const Names& rows, const Names& columns, const Matrix& matrix) {
+std::string markdown_matrix(const Names& rows, const Names& columns, const Matrix& matrix,
+                            const IntervalMatrix& intervals) {
   std::string text = "| claimed \\ verified |";
   for (const std::string& name : columns) text += fmt::format(" {} |", cell_text(name));
   text += "\n| --- |";
@@ -33,23 +35,29 @@ std::string markdown_matrix(const Names& rows, const Names& columns, const Matri
   text += '\n';
   for (std::size_t i = 0; i < rows.size(); ++i) {
     text += fmt::format("| {} |", cell_text(rows[i]));
-    for (const double cell : matrix[i]) text += fmt::format(" {:.2e} |", cell);
+    for (std::size_t j = 0; j < columns.size(); ++j) {
+      const std::string interval = intervals.empty() ? "" : " " + interval_text(intervals[i][j]);
+      text += fmt::format(" {:.2e}{} |", matrix[i][j], interval);
+    }
     text += '\n';
   }
   return text + '\n';
 }
 
 std::string markdown_phase(const VerificationAnalysis& analysis, const PhaseAnalysis& phase,
-                           const std::string& name) {
+                           const PhaseIntervals& intervals, const std::string& name) {
   std::string text = fmt::format("## {}\n\nMean over {} references:\n\n", name, analysis.references.size());
-  text += markdown_matrix(analysis.claimed, analysis.verifiers, phase.matrix);
+  text += markdown_matrix(analysis.claimed, analysis.verifiers, phase.matrix, intervals.cells);
   text += fmt::format("Baseline {:.2e}; SNR (all) {:.2f}×, SNR (meaningful) {:.2f}×.\n\n",
                       phase.baseline_mean, phase.snr_all, phase.snr_meaningful);
   text += "| pair | signal | noise | SNR | |\n| --- | ---: | ---: | ---: | --- |\n";
-  for (const PairSnr& pair : phase.pairwise_snr) {
-    text += fmt::format("| {} vs {} | {:.2e} | {:.2e} | {:.1f}× | {} |\n", cell_text(pair.first),
-                        cell_text(pair.second), pair.signal, pair.noise_floor, pair.snr,
-                        label(pair.detectability));
+  for (std::size_t i = 0; i < phase.pairwise_snr.size(); ++i) {
+    const PairSnr& pair = phase.pairwise_snr[i];
+    const bool known = i < intervals.pairs.size();
+    text +=
+        fmt::format("| {} vs {} | {:.2e} | {:.2e} | {:.1f}× {} | {} |\n", cell_text(pair.first),
+                    cell_text(pair.second), pair.signal, pair.noise_floor, pair.snr,
+                    known ? interval_text(intervals.pairs[i].snr, "{:.1f}") : "", label(pair.detectability));
   }
   return text + '\n';
 }
@@ -132,19 +140,35 @@ std::string markdown_reproduction(const VerificationAnalysis& analysis) {
                             coincidence_sentence(exact.differing_decode));
 }
 
+std::string markdown_evidence(const VerificationAnalysis& analysis) {
+  std::string text = fmt::format("Verdict: **{}** (alpha {}, delta {})\n\n", word(analysis.verdict.outcome),
+                                 analysis.alpha, analysis.delta);
+  for (std::size_t i = 0; i < analysis.evidence.size(); ++i) {
+    const ClaimEvidence& evidence = analysis.evidence[i];
+    const ClaimVerdict& verdict = analysis.verdict.claims[i];
+    text +=
+        fmt::format("- {} {}.\n", cell_text(verdict_sentence(verdict, evidence)), cell_text(verdict.reason));
+    for (const std::string& weakness : evidence.weaknesses) text += fmt::format("  - {}\n", weakness);
+  }
+  text += "\n| claim | candidate | tier | e-value against | positions | excluded |\n";
+  text += "| --- | --- | --- | ---: | ---: | --- |\n";
+  for (const ClaimEvidence& evidence : analysis.evidence) {
+    for (const CandidateEvidence& candidate : evidence.candidates) {
+      text += fmt::format("| {} | {} | {} | {} | {} | {} |\n", cell_text(evidence.claimed),
+                          cell_text(name_of(candidate.hypothesis)), word(candidate.tier),
+                          candidate.tier == Tier::none ? "" : e_value(candidate.log_e), evidence.positions,
+                          candidate.excluded ? "yes" : "no");
+    }
+  }
+  return text + '\n';
+}
+
 }  // namespace
 
 std::string markdown_report(const VerificationAnalysis& analysis) {
   std::string text =
-      fmt::format("# Verification of {}\n\nVerdict: **{}**\n\n| claim | outcome | candidates | reason |\n",
-                  analysis.run.reference_file, word(analysis.verdict.outcome));
-  text += "| --- | --- | --- | --- |\n";
-  for (const ClaimVerdict& claim : analysis.verdict.claims) {
-    text +=
-        fmt::format("| {} | {} | {} | {} |\n", cell_text(claim.claimed), word(claim.outcome),
-                    cell_text(fmt::format("{}", fmt::join(claim.candidates, ", "))), cell_text(claim.reason));
-  }
-  text += '\n';
+      fmt::format("# Verification of {}\n\n{}\n\n", analysis.run.reference_file, verdict_headline(analysis));
+  text += markdown_evidence(analysis);
   for (const EnvironmentDifference& entry : analysis.environment.mismatches) {
     text += fmt::format("- environment mismatch: `{}` reference `{}`, verifier `{}`\n", entry.key,
                         entry.reference, entry.verifier);
@@ -152,19 +176,20 @@ std::string markdown_report(const VerificationAnalysis& analysis) {
   if (!analysis.environment.valid()) text += '\n';
   text += markdown_reproduction(analysis);
   for (const VerificationAnalysis& device : analysis.devices) {
-    text += markdown_phase(device, device.prefill, "Prefill on " + device.device()) +
-            markdown_phase(device, device.decode, "Decode on " + device.device());
+    text +=
+        markdown_phase(device, device.prefill, device.prefill_intervals, "Prefill on " + device.device()) +
+        markdown_phase(device, device.decode, device.decode_intervals, "Decode on " + device.device());
   }
   if (!analysis.devices.empty()) return text;
-  return text + markdown_phase(analysis, analysis.prefill, "Prefill") +
-         markdown_phase(analysis, analysis.decode, "Decode");
+  return text + markdown_phase(analysis, analysis.prefill, analysis.prefill_intervals, "Prefill") +
+         markdown_phase(analysis, analysis.decode, analysis.decode_intervals, "Decode");
 }
 
 std::string markdown_report(const RecordAnalysis& analysis) {
   const Names names = names_of(analysis.setups);
   std::string text = fmt::format("# Generation\n\nFingerprint `{}`\n\n", analysis.fingerprint);
   for (const auto& [title, check] : {std::pair{"Prefill", &analysis.prefill}, {"Decode", &analysis.decode}}) {
-    text += fmt::format("## {}\n\n", title) + markdown_matrix(names, names, check->matrix);
+    text += fmt::format("## {}\n\n", title) + markdown_matrix(names, names, check->matrix, check->intervals);
     text += fmt::format("Off-diagonal mean {:.2e}. Kernel classes:\n\n", check->off_diagonal_mean);
     for (const auto& members : check->kernel_classes) text += fmt::format("- {}\n", fmt::join(members, ", "));
     text += '\n';

@@ -28,6 +28,12 @@ std::string text_setups(const std::vector<Setup>& setups);
 std::string text_phase(const VerificationAnalysis& analysis, const PhaseAnalysis& phase,
                        const std::string& name);
 
+// The headline, then EVIDENCE: each claim's verdict and what it rests on.
+std::string text_evidence(const VerificationAnalysis& analysis);
+
+// INTERVALS of distances and ratios; empty for fewer than two references.
+std::string text_intervals(const VerificationAnalysis& analysis);
+
 // EXACT REPRODUCTION; empty where nothing was counted.
 std::string text_reproduction(const VerificationAnalysis& analysis);
 

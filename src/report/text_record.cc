@@ -4,6 +4,7 @@
 
 #include "report/text.h"
 #include "report/text_parts.h"
+#include "report/verdict_sentence.h"
 
 namespace assay {
 namespace {
@@ -62,6 +63,14 @@ std::string within_hardware_section(const RecordAnalysis& analysis, const Sanity
     text += text_matrix(names, names, check.per_reference_matrices[r]);
   }
   text += "\nAggregate (average across references):\n" + text_matrix(names, names, check.matrix);
+  if (!check.intervals.empty()) text += "95 % intervals, bootstrap over prompts:\n";
+  for (std::size_t i = 0; i < check.intervals.size(); ++i) {
+    for (std::size_t j = 0; j < names.size(); ++j) {
+      if (i == j) continue;
+      text +=
+          fmt::format("  {:<40} {}\n", names[i] + " vs " + names[j], interval_text(check.intervals[i][j]));
+    }
+  }
   text += fmt::format("\nOff-diagonal mean (finite cells): {:.2e}\nEquivalent pairs: {}\nKernel classes:\n",
                       check.off_diagonal_mean, text_pairs(check.equivalent_pairs));
   for (std::size_t i = 0; i < check.kernel_classes.size(); ++i) {

@@ -28,7 +28,6 @@ std::string head(const VerificationAnalysis& analysis) {
   const Verification& run = analysis.run;
   std::string text =
       text_heading("QUANTIZATION FORMAT DETECTION EXPERIMENT - VERIFICATION (teacher-forcing)");
-  text.erase(0, 1);  // the report starts without an empty line
   text += "\n" + text_system(run.environment) + "\nConfigurations:\n" + text_setups(run.setups);
   text += fmt::format("\nReference file: {}\n", run.reference_file);
   if (!run.replay.empty()) text += fmt::format("Replay: {}\n", run.replay);
@@ -129,15 +128,6 @@ std::string equality_section(const VerificationAnalysis& analysis) {
          rows;
 }
 
-std::string verdict_section(const Verdict& verdict) {
-  std::string text = text_heading("VERDICT") + "\n";
-  for (const ClaimVerdict& claim : verdict.claims) {
-    text += fmt::format("  {}: {} ({})\n    Candidates: [{}]\n", claim.claimed, word(claim.outcome),
-                        claim.reason, fmt::join(claim.candidates, ", "));
-  }
-  return text + fmt::format("\nOverall: {}\n", word(verdict.outcome));
-}
-
 // The seed's tables of one device.
 std::string tables(const VerificationAnalysis& analysis) {
   std::string text =
@@ -150,13 +140,14 @@ std::string tables(const VerificationAnalysis& analysis) {
 }  // namespace
 
 std::string text_report(const VerificationAnalysis& analysis) {
-  std::string text = head(analysis) + environment_section(analysis);
+  std::string text = text_evidence(analysis) + text_reproduction(analysis) + equality_section(analysis) +
+                     text_intervals(analysis) + head(analysis) + environment_section(analysis);
   for (const std::string& verifier : analysis.verifiers) text += verifier_section(analysis, verifier);
   if (analysis.devices.empty()) text += tables(analysis);
   for (const VerificationAnalysis& device : analysis.devices) {
     text += text_heading("VERIFIED ON DEVICE: " + device.device()) + tables(device);
   }
-  return text + equality_section(analysis) + text_reproduction(analysis) + verdict_section(analysis.verdict);
+  return text;
 }
 
 }  // namespace assay

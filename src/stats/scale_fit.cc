@@ -61,7 +61,8 @@ class Problem {
   std::vector<double> start_variances(std::span<const double> start, int nu) const {
     const auto n = static_cast<double>(rows_.size());
     const double scale = std::exp(floored(start[1], log_floor_));
-    std::vector<double> variances(k_ + 2, 1 / (n * 2 * nu / (nu + 3.0) + ridge_));
+    std::vector<double> variances(k_ + 2, 1 / (n * 2 * nu / (nu + 3.0)));
+    for (std::size_t i = 0; i < k_; ++i) variances[i + 2] = 1 / (1 / variances[1] + ridge(i));
     variances[0] = scale * scale * (nu + 3.0) / (n * (nu + 1.0));
     return variances;
   }
@@ -86,11 +87,18 @@ class Problem {
   // log_likelihood less the ridge.
   double value(std::span<const double> parameters, int nu, std::span<double> gradient) const {
     double sum = log_likelihood(parameters, nu, gradient);
-    for (std::size_t i = 2; i < parameters.size(); ++i) {
-      sum -= ridge_ / 2 * parameters[i] * parameters[i];
-      gradient[i] -= ridge_ * parameters[i];
+    for (std::size_t i = 0; i < k_; ++i) {
+      const double slope = parameters[i + 2];
+      sum -= ridge(i) / 2 * slope * slope;
+      gradient[i + 2] -= ridge(i) * slope;
     }
     return sum;
+  }
+
+  // Of the slope for a standardized covariate.
+  double ridge(std::size_t i) const {
+    const double unit = deviations_[i] > 0 ? std::max(1.0, 1 / deviations_[i]) : 1.0;
+    return ridge_ * unit * unit;
   }
 
   // In the covariates' own units.

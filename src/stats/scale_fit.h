@@ -34,7 +34,9 @@ struct ScaleModel {
 struct ScaleFitOptions {
   Index covariates = 0;  // k: how many of x are used
   double floor = 0;      // > 0
-  double ridge = 1;      // ridge / 2 * sum over i >= 1 of (b_i * standard deviation of x_i)^2, in nats
+  // ridge / 2 * sum over i >= 1 of (b_i * max(1, standard deviation of x_i))^2, in nats: a covariate that
+  // hardly varies in the rows gets no slope that runs away where it does.
+  double ridge = 1;
 };
 
 // Maximum likelihood, less the ridge's penalty, over location, coefficients and nu in kStudentDegrees (the

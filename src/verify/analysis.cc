@@ -217,6 +217,7 @@ Result<VerificationAnalysis> tables_of(const Verification& verification, const s
   VerificationAnalysis analysis;
   analysis.run = verification;
   analysis.run.reexecutions.clear();
+  analysis.run.claims.clear();
   const auto& comparisons = verification.comparisons;
   const auto& row_order =
       verification.claimed_setups.empty() ? verification.setups : verification.claimed_setups;
@@ -244,11 +245,20 @@ Result<VerificationAnalysis> tables_of(const Verification& verification, const s
   };
   analysis.prefill = phase(&Comparison::prefill, verification.prefill_equivalent_pairs);
   analysis.decode = phase(&Comparison::decode, verification.decode_equivalent_pairs);
+  if (devices.empty()) {
+    analysis.prefill_intervals = phase_intervals(analysis.claimed, analysis.verifiers, analysis.prefill);
+    analysis.decode_intervals = phase_intervals(analysis.claimed, analysis.verifiers, analysis.decode);
+  }
   analysis.prefill.bit_equal_share = bit_equal_share(analysis, *cells, &Comparison::prefill);
   analysis.decode.bit_equal_share = bit_equal_share(analysis, *cells, &Comparison::decode);
   analysis.reproduction = count_reproduction(verification, analysis.claimed, analysis.verifiers);
   for (const std::string& device : devices) {
-    auto part = tables_of(under_device(verification, device), file);
+    const Verification under = under_device(verification, device);
+    const bool has_baseline = std::any_of(under.setups.begin(), under.setups.end(), [&](const Setup& setup) {
+      return contains(analysis.claimed, setup.name);
+    });
+    if (!has_baseline) continue;  // no claimed setup ran on it: its columns stay in the tables of all
+    auto part = tables_of(under, file);
     if (!part) return part.error();
     analysis.devices.push_back(*std::move(part));
   }
@@ -257,9 +267,18 @@ Result<VerificationAnalysis> tables_of(const Verification& verification, const s
 
 }  // namespace
 
-Result<VerificationAnalysis> analyze_verification(const Verification& verification, const std::string& file) {
+Result<VerificationAnalysis> analyze_verification(const Verification& verification, const std::string& file,
+                                                  const DecisionOptions& options) {
+  if (options.calibration) {
+    const auto checked = check_calibration(*options.calibration, verification, options.calibration_file);
+    if (!checked) return checked.error();
+  }
   auto analysis = tables_of(verification, file);
-  if (analysis) analysis->verdict = judge(*analysis);
+  if (!analysis) return analysis.error();
+  analysis->alpha = options.alpha;
+  analysis->delta = options.delta;
+  analysis->evidence = gather_evidence(verification, analysis->claimed, options);
+  analysis->verdict = judge(verification, analysis->evidence, options.alpha);
   return analysis;
 }
 

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "record/record.h"
 #include "verify/environment.h"
+#include "verify/intervals.h"
 #include "verify/reproduction.h"
 #include "verify/sanity.h"
 #include "verify/snr.h"
@@ -41,7 +42,7 @@ struct PhaseAnalysis {
 };
 
 struct VerificationAnalysis {
-  Verification run;                    // without re-executions: metadata and comparisons
+  Verification run;                    // without re-executions and claims: metadata and comparisons
   std::vector<std::string> claimed;    // rows
   std::vector<std::string> verifiers;  // columns, as verifier_name says
   std::vector<Index> references;
@@ -49,17 +50,24 @@ struct VerificationAnalysis {
   // Under several devices these two hold matrices only: signal and noise are each device's own.
   PhaseAnalysis prefill;
   PhaseAnalysis decode;
+  // Of a verification under several devices: each device's has them.
+  PhaseIntervals prefill_intervals;
+  PhaseIntervals decode_intervals;
   Reproduction reproduction;
+  double alpha = 1e-3;  // of the verdict
+  double delta = 1;
+  std::vector<ClaimEvidence> evidence;  // by claim
   Verdict verdict;
-  // Several devices: the analysis of each one's setups alone, which have their plain names there; no
-  // verdicts.
+  // Several devices: the analysis of each one's setups alone, which have their plain names there, where a claimed
+  // setup is among them; no verdicts.
   std::vector<VerificationAnalysis> devices;
   const std::string& device() const { return run.setups.front().device; }  // of an element of `devices`
 };
 
-// Error (file names the verification): a missing comparison, or no setup that is both claim and verifier
-// (there is no baseline then).
-Result<VerificationAnalysis> analyze_verification(const Verification& verification, const std::string& file);
+// Error (file names the verification): a missing comparison, no setup that is both claim and verifier (there
+// is no baseline then), a calibration that check_calibration refuses.
+Result<VerificationAnalysis> analyze_verification(const Verification& verification, const std::string& file,
+                                                  const DecisionOptions& options = {});
 
 // The tables of one phase alone; rows, columns and depth as given. Needs equal names at least once.
 PhaseAnalysis analyze_phase(const std::vector<std::string>& claimed,

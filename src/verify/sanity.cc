@@ -8,6 +8,7 @@
 
 #include "record/fingerprint.h"
 #include "verify/distance.h"
+#include "verify/intervals.h"
 
 namespace assay {
 namespace {
@@ -96,6 +97,7 @@ SanityCheck check_phase(const Record& record, const Table& table, PhaseView (*vi
   for (auto& row : check.matrix) {
     for (double& cell : row) cell /= static_cast<double>(std::max<std::size_t>(references, 1));
   }
+  check.intervals = cell_intervals(check.per_reference_matrices);
   check.off_diagonal_mean = finite_off_diagonal_mean(check.matrix);
   for (std::size_t i = 0; i < n; ++i) {
     for (std::size_t j = i + 1; j < n; ++j) {

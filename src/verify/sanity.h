@@ -1,11 +1,13 @@
 // The analysis within one record: which setups differ on the same hardware.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "record/record.h"
+#include "stats/bootstrap.h"
 #include "verify/consistency.h"
 
 namespace assay {
@@ -15,8 +17,9 @@ using Matrix = std::vector<std::vector<double>>;  // row = claimed, column = ver
 struct SanityCheck {
   Matrix matrix;                               // mean over references; infinite if one of them is
   std::vector<Matrix> per_reference_matrices;  // 0 on the diagonal
-  double off_diagonal_mean = 0;                // of the finite cells; 0 if there are none
-  std::vector<SetupPair> equivalent_pairs;     // distance within the setups' noise floors, both ways
+  std::vector<std::vector<std::optional<Interval>>> intervals;  // of the cells' means; verify/intervals.h
+  double off_diagonal_mean = 0;                                 // of the finite cells; 0 if there are none
+  std::vector<SetupPair> equivalent_pairs;  // distance within the setups' noise floors, both ways
   std::vector<std::vector<std::string>> kernel_classes;  // setups joined by equivalent pairs
 };
 

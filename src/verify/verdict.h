@@ -1,10 +1,11 @@
-// What the distances say about each claim. No calibrated statistics yet: equal bits, and the ratio of
-// distances.
+// What the evidence says about each claim.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include "verify/evidence.h"
 
 namespace assay {
 
@@ -15,8 +16,9 @@ const char* word(Outcome outcome);  // "consistent", ...
 struct ClaimVerdict {
   std::string claimed;
   Outcome outcome = Outcome::inconclusive;
-  std::vector<std::string> candidates;  // verifiers that the evidence leaves: the confidence set
-  std::string reason;                   // one line
+  std::vector<Hypothesis> possible = {};    // the confidence set: examined, and not excluded
+  std::vector<Hypothesis> unexamined = {};  // no evidence for or against
+  std::string reason = {};                  // one line
 };
 
 struct Verdict {
@@ -24,35 +26,17 @@ struct Verdict {
   std::vector<ClaimVerdict> claims;
 };
 
-// A rival must be this many times farther (or nearer) than the claimed setup: the seed's "marginally
-// detectable".
-inline constexpr double kDecisiveRatio = 3;
-
-struct VerificationAnalysis;
-
-// A verifier setup stays a candidate unless another one is kDecisiveRatio times nearer to the claim in either
-// phase (next to distance 0, any other is infinitely farther; an infinite distance, nothing to compare,
-// counts neither way). Equal bits decide first (verify/reproduction.h), then distances. A claim is
-//   refuted       if other setups reproduce it bit for bit and its own does not; if its own setup is no
-//                 candidate; or if claim and verifier ran the very same setup of the same program (whatever
-//                 the record's other setups are) and their prefill bits (under `--replay decode` decode bits
-//                 too) differ;
-//   consistent    if its own setup reproduces it bit for bit and another does not, or if its own setup is a
-//                 candidate and either its bits are equal or a rival setup was there to be farther away; any
-//                 other setup that reproduces it, any other candidate, must be equivalent to it in the
-//                 record;
-//   inconclusive  otherwise.
-// A setup is held to its bits only where they are promised: not if it is not deterministic, nor under
-// `--replay prefill` if its bits depend on the rows of a pass (both as the verifier's Setup::ran says), nor
-// if the claimed device was not run. Where others reproduce the claim and its own setup need not, distances
-// decide: refuted if one of these is decisively nearer. The noise floor of the record is not in a
-// verification and plays no part: any own distance above 0 is decisively farther than 0.
-// Equal bits and distance 0 leave a claim inconclusive, and other setups' bits refute none, if the verifier's
-// setup of that name is another one (setup_mismatches) - unless the record's words of model and method are
-// those of the other setup, so that it sells one name and says itself that it ran another's.
-// Under several devices the claim's own setup is the one under the record's device. If that device was not
-// run, it is the column of the claimed setup that speaks most for the claim; of a record of ours, which says
-// what ran or names a device of the verifier, its equal bits then leave the device open: inconclusive.
-Verdict judge(const VerificationAnalysis& analysis);
+// A candidate is excluded when its e-value has reached 1 / alpha, or bits that it owes differ: so a true claim
+// is refuted with probability alpha at most, and the confidence set covers the truth, if it is among the
+// candidates, with 1 - alpha. A claim is
+//   refuted       if its own setup on its own device is excluded;
+//   consistent    if that is examined and not excluded, and "false by at least delta" is: its every bit is
+//                 reproduced, and by chance that would happen to another setup with probability below alpha,
+//                 or its deviations are below 1 + delta times those of honest runs;
+//   inconclusive  otherwise; also where the verifier's setup of the claimed name is another one
+//                 (setup_mismatches), unless the record's words of model and method are those of another
+//                 candidate that gives every bit: then it sells one name and says itself that it ran another.
+// A claim whose every bit is reproduced, by setups that the record does not hold equivalent, is inconclusive.
+Verdict judge(const Verification& verification, const std::vector<ClaimEvidence>& evidence, double alpha);
 
 }  // namespace assay

@@ -1,0 +1,147 @@
+#include "verify/weaknesses.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "stats/binomial.h"
+#include "verify/claim_process.h"
+#include "verify/noisy_evidence.h"
+#include "verify/precision.h"
+
+namespace assay {
+namespace {
+
+using Sentences = std::vector<std::string>;
+
+void add_precision(const ClaimView& claim, Sentences& all) {
+  std::optional<int> coarsest;
+  for (const Generation* prompt : claim.prompts) {
+    const auto decimals = decimals_within(claim.prompts, *prompt);
+    if (decimals && (!coarsest || *decimals < *coarsest)) coarsest = decimals;
+  }
+  if (!coarsest) return;
+  all.push_back(fmt::format(
+      "The log-probabilities have {} decimals, fewer than FP32 gives: bits cannot be compared, and the noisy "
+      "tier allows for the rounding and looks for a nameless rival only.",
+      *coarsest));
+}
+
+void add_missing(const ClaimView& claim, Sentences& all) {
+  Index missing = 0;
+  Index promised = 0;
+  for (const Generation* prompt : claim.prompts) {
+    const auto positions = promised_positions(*prompt, claim.verification.claimed_settings);
+    promised += static_cast<Index>(positions.size());
+    for (const Index position : positions) {
+      const auto there = [position](const PositionScores& scores) { return scores.position == position; };
+      missing += std::none_of(prompt->prefill.begin(), prompt->prefill.end(), there) &&
+                         std::none_of(prompt->decode.begin(), prompt->decode.end(), there)
+                     ? 1
+                     : 0;
+    }
+  }
+  if (missing == 0) return;
+  all.push_back(fmt::format(
+      "{} of the {} positions that the record's settings promise are missing: the noisy tier reads a "
+      "prompt up to the first of them.",
+      missing, promised));
+}
+
+void add_sizes(const ClaimView& claim, const ClaimEvidence& evidence, const DecisionOptions& options,
+               Sentences& all) {
+  const Calibration& calibration = *options.calibration;
+  const auto cell = std::find_if(calibration.cells.begin(), calibration.cells.end(),
+                                 [&](const CalibrationCell& c) { return c.hypothesis == evidence.own; });
+  if (cell == calibration.cells.end()) return;
+  const Index fewest = fewest_to_refute(*cell, options.alpha);
+  if (fewest == 0 || fewest > evidence.prompts) {
+    all.push_back(
+        fmt::format("{} prompt{} against {} calibrated ones cannot refute at {}: {}.", evidence.prompts,
+                    evidence.prompts == 1 ? "" : "s", calibration.calibration_prompts, options.alpha,
+                    fewest == 0 ? "no number of prompts can" : fmt::format("{} are needed", fewest)));
+  }
+  Index longest = 0;
+  for (const Generation* prompt : claim.prompts) {
+    longest = std::max(longest, static_cast<Index>(prompt->prompt_ids.size()));
+  }
+  const Index calibrated = calibration.settings.prompt_tokens;
+  if (calibrated > 0 && (longest > 2 * calibrated || 2 * longest < calibrated)) {
+    all.push_back(
+        fmt::format("The calibration's prompts have {} document tokens, the record's have {} tokens: "
+                    "noise grows with length.",
+                    calibrated, longest));
+  }
+  for (const FalsePositives& rate : calibration.false_positives) {
+    if (rate.claimed_device != evidence.own.device || rate.upper_bound <= options.alpha) continue;
+    all.push_back(
+        fmt::format("On {} seen from {} {} of {} honest claims of the calibration were refuted, in {} "
+                    "independent groups: this bounds the rate of false alarms by {:.1e} only (95 %); "
+                    "that it is at most {} rests on the prompts being exchangeable with the "
+                    "calibration's. {} groups would show it.",
+                    rate.claimed_device, rate.verifier_device, rate.refuted, rate.claims, rate.independent,
+                    rate.upper_bound, options.alpha, trials_to_promise(options.alpha, 0.95)));
+  }
+}
+
+void add_tier(const ClaimView& claim, const ClaimEvidence& evidence, Sentences& all) {
+  const CandidateEvidence* own = find_candidate(evidence, evidence.own);
+  const bool exact = own != nullptr && own->tier == Tier::exact;
+  if (own != nullptr && own->tier == Tier::none)
+    all.push_back("No evidence on the claim itself: " + own->reason + ".");
+  if (!evidence.coincidence_calibrated && evidence.coincidence.positions > 0) {
+    all.push_back(
+        fmt::format("How often other setups agree by chance ({} of {} positions) is counted in this claim "
+                    "itself, positions taken as independent; a calibration counts it by prompts.",
+                    evidence.coincidence.equal, evidence.coincidence.positions));
+  }
+  if (exact || claim.words == nullptr) return;
+  for (const Setup& setup : claim.verification.setups) {
+    if (setup.name != evidence.own.setup || lookup(setup.ran, "determinism") != "not_deterministic") continue;
+    all.push_back(
+        fmt::format("{} leaves the order of its additions to chance: bits cannot be demanded of it, and "
+                    "its wider noise hides more. A policy that admits only deterministic kernels decides "
+                    "with fewer positions.",
+                    setup.name));
+    break;
+  }
+}
+
+void add_tokens(const ClaimView& claim, const DecisionOptions& options, Sentences& all) {
+  const bool any = std::any_of(claim.prompts.begin(), claim.prompts.end(),
+                               [](const Generation* prompt) { return !prompt->generated_ids.empty(); });
+  const auto& runs = claim.verification.reexecutions;
+  const bool checked = std::any_of(runs.begin(), runs.end(), [&](const Reexecution& run) {
+    return run.claimed == claim.claimed && !run.tokens.empty();
+  });
+  if (any && !checked) {
+    all.push_back(
+        "The generated tokens were not checked: log-probabilities attached to tokens of another model "
+        "would pass.");
+  }
+  if (!options.calibration || claim.prompts.empty()) return;
+  const Sampling& a = options.calibration->settings.sampling;
+  const Sampling& b = claim.verification.claimed_settings.sampling;
+  if (a.sampler == b.sampler && a.temperature == b.temperature) return;
+  all.push_back(
+      "The calibration's tokens were chosen in another way than the record's: tokens count in the exact "
+      "tier only.");
+}
+
+}  // namespace
+
+std::vector<std::string> weaknesses_of(const ClaimView& claim, const ClaimEvidence& evidence,
+                                       const DecisionOptions& options) {
+  Sentences all;
+  add_precision(claim, all);
+  add_missing(claim, all);
+  add_tier(claim, evidence, all);
+  const CandidateEvidence* own = find_candidate(evidence, evidence.own);
+  if (options.calibration && own != nullptr && own->tier == Tier::noisy)
+    add_sizes(claim, evidence, options, all);
+  add_tokens(claim, options, all);
+  return all;
+}
+
+}  // namespace assay
