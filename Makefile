@@ -3,7 +3,7 @@
 PRESET ?= release
 BUILD = build/$(PRESET)
 
-.PHONY: build demo test test-long sanitize bench format clean packages
+.PHONY: build demo test test-long sanitize bench bench-verdicts format clean packages
 
 packages:
 	@tools/install_packages.sh
@@ -32,6 +32,12 @@ bench: build
 	@$(BUILD)/bench/validity_bench
 	@$(BUILD)/bench/prefill_bench models/tiny-qwen3
 	@python3 bench/demo_bench.py $(BUILD)/assay
+
+# Error rates of the verdict (docs/evidence.md): about an hour and a half on two cores; resumes.
+bench-verdicts: build
+	@test -e runs/verdicts/calibration.json || $(BUILD)/assay calibrate bench/verdicts.yaml -o runs/verdicts --device a100,h100 --verifier-device h100 --fit 100 --scores 900 > runs/verdicts.txt
+	@test -e runs/verdicts-exact/calibration.json || $(BUILD)/assay calibrate bench/verdicts_exact.yaml -o runs/verdicts-exact --device a100 --verifier-device a100 --replay decode > runs/verdicts-exact.txt
+	@$(BUILD)/bench/verdict_bench runs/verdicts/calibration.json runs/verdicts-exact/calibration.json
 
 format:
 	@tools/check_format.sh --fix
