@@ -61,7 +61,7 @@ class Verdict(AssayCase):
         self.assertIn("2 setups, 40 prompts: 4 fitted, 30 scored, 6 tested; --replay prefill\n", printed)
         self.assertRegex(printed, r"\nexact +ieee +2 +6 +0 +3 ")  # no false alarm among six claims
         self.assertEqual(set(self.files("cal")), {"calibration.json", "progress.jsonl"})
-        with_it = ("--device", "ieee", "--calibration", "cal/calibration.json", "--alpha", "0.02")
+        with_it = ("--device", "ieee", "--calibration", "cal/calibration.json", "--alpha", "0.02", "--delta", "4")  # 16 tokens
         self.must(0, "generate", "e.yaml", "-o", "run", "--device", "exact")
         honest = self.must(0, "verify", "run", "-e", "e.yaml", "-o", "honest", *with_it)
         self.assertTrue(honest.startswith("Consistent: the record is what its 2 claims say (awq on exact, "))

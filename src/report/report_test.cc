@@ -69,7 +69,7 @@ TEST(TextReport, OwnSectionsFollowTheSeeds) {
   EXPECT_THAT(text,
               HasSubstr("awq under awq                                     4/4          4/4          4/4\n"));
   EXPECT_THAT(text, HasSubstr("✓ Environment validated"));
-  EXPECT_THAT(text, HasSubstr("Overall: inconclusive"));
+  EXPECT_THAT(text, HasSubstr("Overall: refuted"));
   EXPECT_THAT(text, Not(HasSubstr("nan")));
 }
 
@@ -167,7 +167,7 @@ TEST(TextReport, GenerationSections) {
 
 TEST(JsonReport, HasTheSeedsKeysAndParses) {
   const Json json = json_report(sample_analysis());
-  EXPECT_EQ(json.at("verdict").at("outcome"), "inconclusive");
+  EXPECT_EQ(json.at("verdict").at("outcome"), "refuted");
   EXPECT_EQ(json.at("prefill_analysis").at("pairwise_snr").at("awq_vs_gptq").at("label"),
             "TRIVIALLY DETECTABLE");
   EXPECT_EQ(json.at("prefill_analysis").at("bit_equal_share")[0][0], 1.0);
@@ -205,7 +205,7 @@ TEST(CsvReport, HasOneRowForEachCell) {
 
 TEST(MarkdownReport, HasVerdictAndTables) {
   const std::string markdown = markdown_report(sample_analysis());
-  EXPECT_THAT(markdown, HasSubstr("Verdict: **inconclusive** (alpha 0.001, delta 1)"));
+  EXPECT_THAT(markdown, HasSubstr("Verdict: **refuted** (alpha 0.001, delta 1)"));
   EXPECT_THAT(markdown,
               HasSubstr("| claimed \\ verified | awq | gptq |\n| --- | ---: | ---: |\n"
                         "| awq | 0.00e+00 [0.00e+00, 0.00e+00] | 1.77e-01 [1.77e-01, 1.77e-01] |\n"));
