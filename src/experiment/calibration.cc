@@ -2,10 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <map>
-#include <mutex>
-
 #include "base/sha256.h"
 #include "experiment/calibration_crew.h"
 #include "experiment/environment.h"
@@ -33,7 +29,7 @@ Json plan_as_json(const CalibratePlan& plan) {
           {"prompts_sha256", sha256_hex(Json(plan.base.prompts).dump())},
           {"provers", names(plan.provers)},
           {"verifiers", names(plan.verifiers)},
-          {"replay", plan.options.replay == Replay::prefill ? "prefill" : "decode"},
+          {"replay", word(plan.options.replay)},
           {"max_new_tokens", plan.base.generate.max_new_tokens},
           {"top_k", plan.base.generate.top_k},
           {"last_positions", plan.base.generate.last_positions},
@@ -47,12 +43,7 @@ Result<void> check_engines(const CalibratePlan& plan, const CalibrateHooks& hook
   for (const auto* setups : {&plan.provers, &plan.verifiers}) {
     for (const Setup& setup : *setups) {
       auto engine = hooks.open(setup, pool);
-      if (!engine) {
-        Error error = engine.error();
-        if (error.file.empty())
-          error = {plan.base.file, "setups." + setup.name + "." + error.key, error.expected, error.found};
-        return error;
-      }
+      if (!engine) return place_in_experiment(engine.error(), plan.base.file, setup);
       for (std::size_t prompt = 0; prompt < plan.base.prompts.size(); ++prompt) {
         auto fits = check_tokens(**engine, plan.base.prompts[prompt], plan.base.generate.max_new_tokens,
                                  plan.base.file, fmt::format("prompts[{}] under {}", prompt, setup.name));
@@ -88,7 +79,7 @@ Calibration frame_of(const CalibratePlan& plan) {
     setup.device.clear();
     setup.ran.clear();
   }
-  frame.replay = plan.options.replay == Replay::prefill ? "prefill" : "decode";
+  frame.replay = word(plan.options.replay);
   frame.settings = settings_of(plan.base);
   for (const char* key : {"assay_version", "numerics_version"}) {
     frame.environment.emplace_back(key, lookup(plan.base.environment, key));

@@ -11,16 +11,6 @@ namespace assay {
 
 std::string key_of(const Setup& setup) { return setup.name + "@" + setup.device; }
 
-GenerationSettings settings_of(const GeneratePlan& plan) {
-  return {.max_new_tokens = plan.generate.max_new_tokens,
-          .prompt_tokens = plan.prompt_tokens,
-          .references = static_cast<Index>(plan.prompts.size()),
-          .top_k = plan.generate.top_k,
-          .last_positions = plan.generate.last_positions,
-          .ignore_eos = plan.generate.ignore_eos,
-          .sampling = plan.generate.sampling};
-}
-
 Result<void> read_line(const std::string& line, const std::string& place, Done& done) {
   if (line.find("\"verifier\"") == std::string::npos) {
     auto generation = generation_from_line(line, place);

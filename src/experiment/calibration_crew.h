@@ -15,9 +15,6 @@ namespace assay {
 
 std::string key_of(const Setup& setup);  // "awq@a100": names of provers and verifiers in the lines
 
-// As a record of these runs would have them.
-GenerationSettings settings_of(const GeneratePlan& plan);
-
 // What is done so far: honest generations, and their re-executions.
 struct Done {
   std::map<std::pair<std::string, Index>, Generation> generations;  // by prover's key, prompt

@@ -114,14 +114,8 @@ Result<Record> assemble(const GeneratePlan& plan, std::vector<Setup> setups, con
                         std::vector<Generation> all) {
   Record record;
   record.setups = std::move(setups);
-  record.settings = {.max_new_tokens = plan.generate.max_new_tokens,
-                     .prompt_tokens = plan.prompt_tokens,
-                     .references = static_cast<Index>(plan.prompts.size()),
-                     .top_k = plan.generate.top_k,
-                     .last_positions = plan.generate.last_positions,
-                     .runs = plan.generate.runs,
-                     .ignore_eos = plan.generate.ignore_eos,
-                     .sampling = plan.generate.sampling};
+  record.settings = settings_of(plan);
+  record.settings.runs = plan.generate.runs;
   for (std::size_t setup = 0; setup < plan.setups.size() && plan.generate.runs > 1; ++setup) {
     std::vector<Generation> runs;
     for (std::size_t i = 0; i < units.size(); ++i) {
@@ -156,6 +150,16 @@ Result<RecordAnalysis> write_run(const std::filesystem::path& folder, Record& re
 }
 
 }  // namespace
+
+GenerationSettings settings_of(const GeneratePlan& plan) {
+  return {.max_new_tokens = plan.generate.max_new_tokens,
+          .prompt_tokens = plan.prompt_tokens,
+          .references = static_cast<Index>(plan.prompts.size()),
+          .top_k = plan.generate.top_k,
+          .last_positions = plan.generate.last_positions,
+          .ignore_eos = plan.generate.ignore_eos,
+          .sampling = plan.generate.sampling};
+}
 
 Result<GeneratePlan> plan_generate(const Experiment& experiment) {
   const std::string file = experiment.file.string();

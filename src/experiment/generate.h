@@ -25,6 +25,9 @@ struct GeneratePlan {
   std::string timestamp;
 };
 
+// The plan's settings as a record has them, without `runs`.
+GenerationSettings settings_of(const GeneratePlan& plan);
+
 // Builds the prompts, hashes the models. Error: a model or document that is not there, setups whose
 // tokenizers give different prompts.
 Result<GeneratePlan> plan_generate(const Experiment& experiment);

@@ -31,22 +31,26 @@ Result<Environment> values_of(const Json& object, const std::string& file, const
 
 }  // namespace
 
+Error place_in_experiment(Error error, const std::string& file, const Setup& setup) {
+  if (!error.file.empty()) return error;
+  error.file = file;
+  error.key = fmt::format("setups.{}.{}", setup.name, error.key);
+  return error;
+}
+
 Result<Engine*> EngineSlot::get(const Setup& setup) {
   if (engine_ && setup_ == setup) return engine_.get();
   engine_.reset();  // before the next one is opened: the memory of one model at a time
   auto opened = hooks_.open(setup);
   if (!opened) {
-    Error error = opened.error();
-    if (error.file.empty()) {  // a word of the setup, not of a file
-      error.file = file_;
-      error.key = fmt::format("setups.{}.{}", setup.name, error.key);
-    }
-    return error;
+    return place_in_experiment(opened.error(), file_, setup);
   }
   engine_ = std::move(*opened);
   setup_ = setup;
   return engine_.get();
 }
+
+const char* word(Replay replay) { return replay == Replay::prefill ? "prefill" : "decode"; }
 
 Result<std::vector<Setup>> hash_setups(std::vector<Setup> setups) {
   for (Setup& setup : setups) {

@@ -23,6 +23,9 @@ struct RunHooks {
 
 class Progress;
 
+// An engine's Error about a word of the setup, which is in no file of its own, names the experiment file.
+Error place_in_experiment(Error error, const std::string& file, const Setup& setup);
+
 // The engine of the setup last asked for; at most one is open.
 class EngineSlot {
  public:
@@ -38,6 +41,8 @@ class EngineSlot {
   Setup setup_;
   std::unique_ptr<Engine> engine_;
 };
+
+const char* word(Replay replay);  // "prefill", "decode"
 
 // The setups with weights_sha256 filled in: one hash of all the model's files that fix numbers and tokens.
 Result<std::vector<Setup>> hash_setups(std::vector<Setup> setups);

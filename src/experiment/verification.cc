@@ -39,8 +39,6 @@ std::vector<Unit> units_of(const VerifyPlan& plan) {
   return units;
 }
 
-std::string name_of(Replay replay) { return replay == Replay::prefill ? "prefill" : "decode"; }
-
 Json plan_as_json(const VerifyPlan& plan) {
   return {{"kind", "verify"},
           {"assay_version", lookup(plan.environment, "assay_version")},
@@ -48,7 +46,7 @@ Json plan_as_json(const VerifyPlan& plan) {
           {"record_file", plan.record_file},
           {"sampling", sampling_as_json(plan.record.settings.sampling)},
           {"setups", setups_as_json(plan.setups)},
-          {"replay", name_of(plan.replay)},
+          {"replay", word(plan.replay)},
           {"distance", word(plan.rule)}};
 }
 
@@ -114,7 +112,7 @@ Result<Verification> assemble(const VerifyPlan& plan, std::vector<Setup> setups,
                             .reference_fingerprint = fingerprint(plan.record),
                             .reference_environment = plan.record.environment,
                             .claimed_setups = plan.record.setups,
-                            .replay = name_of(plan.replay),
+                            .replay = word(plan.replay),
                             .prefill_equivalent_pairs = within->prefill.equivalent_pairs,
                             .decode_equivalent_pairs = within->decode.equivalent_pairs,
                             .reexecutions = {},

@@ -4,6 +4,19 @@
 
 namespace assay {
 
+const TokenScore* find_score(std::span<const TokenScore> scores, TokenId id) {
+  const auto found =
+      std::find_if(scores.begin(), scores.end(), [id](const TokenScore& score) { return score.id == id; });
+  return found == scores.end() ? nullptr : &*found;
+}
+
+const PositionScores* find_position(std::span<const PositionScores> phase, Index position) {
+  const auto found = std::find_if(phase.begin(), phase.end(), [position](const PositionScores& scores) {
+    return scores.position == position;
+  });
+  return found == phase.end() ? nullptr : &*found;
+}
+
 std::string lookup(const Environment& environment, std::string_view key) {
   for (const auto& [name, value] : environment) {
     if (name == key) return value;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,6 +31,10 @@ struct PositionScores {
   std::vector<TokenScore> scores;
   bool operator==(const PositionScores&) const = default;
 };
+
+// The score of an id, and the scores at a position; null where there are none. Valid as long as the list.
+const TokenScore* find_score(std::span<const TokenScore> scores, TokenId id);
+const PositionScores* find_position(std::span<const PositionScores> phase, Index position);
 
 // Ordered name -> value pairs: host, os, cpu, gpu, driver, compiler, library versions; or what an engine
 // runs.

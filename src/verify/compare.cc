@@ -25,16 +25,12 @@ std::string name(const Generation& run) { return fmt::format("{}/ref_{}", run.se
 Result<void> check_covered(std::span<const PositionScores> claim, std::span<const PositionScores> rescored,
                            const std::string& file, const std::string& key) {
   for (const PositionScores& position : claim) {
-    const auto other = std::find_if(rescored.begin(), rescored.end(), [&](const PositionScores& candidate) {
-      return candidate.position == position.position;
-    });
-    if (other == rescored.end()) {
+    const PositionScores* other = find_position(rescored, position.position);
+    if (other == nullptr) {
       return Error{file, key, fmt::format("scores at position {}", position.position), "none"};
     }
     for (const TokenScore& score : position.scores) {
-      const bool scored = std::any_of(other->scores.begin(), other->scores.end(),
-                                      [&](const TokenScore& candidate) { return candidate.id == score.id; });
-      if (!scored) {
+      if (find_score(other->scores, score.id) == nullptr) {
         return Error{file, key, fmt::format("the score of id {} at position {}", score.id, position.position),
                      "none"};
       }

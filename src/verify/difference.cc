@@ -11,12 +11,6 @@ namespace {
 constexpr double kFinest = 0x1p-12;
 constexpr double kCoarsest = 0x1p-3;
 
-const TokenScore* find(std::span<const TokenScore> scores, TokenId id) {
-  const auto found =
-      std::find_if(scores.begin(), scores.end(), [id](const TokenScore& score) { return score.id == id; });
-  return found == scores.end() ? nullptr : &*found;
-}
-
 // The two lists at one position.
 struct Pair {
   const PositionScores& record;
@@ -34,7 +28,7 @@ struct Pair {
 Pair anchored(const PositionScores& record, const PositionScores& verifier) {
   Pair pair{record, verifier};
   for (const TokenScore& score : verifier.scores) {
-    const TokenScore* other = find(record.scores, score.id);
+    const TokenScore* other = find_score(record.scores, score.id);
     if (other == nullptr) continue;
     if (pair.verifier_anchor != nullptr && pair.verifier_anchor->logprob >= score.logprob) continue;
     pair.record_anchor = other;
@@ -92,7 +86,7 @@ PositionDifferences compare(const Pair& pair, bool decode, Index top_k) {
                            .covariates = covariates});
   const double least = least_listed(pair.record, top_k);
   for (const TokenScore& score : pair.verifier.scores) {
-    const TokenScore* other = find(pair.record.scores, score.id);
+    const TokenScore* other = find_score(pair.record.scores, score.id);
     if (other != nullptr) result.bit_equal &= same_bits(other->logprob, score.logprob);
     if (&score == pair.verifier_anchor) continue;
     if (other != nullptr) {
@@ -109,10 +103,8 @@ PositionDifferences compare(const Pair& pair, bool decode, Index top_k) {
 void add_phase(std::span<const PositionScores> record, std::span<const PositionScores> verifier, bool decode,
                Index top_k, std::vector<PositionDifferences>& all) {
   for (const PositionScores& position : record) {
-    const auto other = std::find_if(verifier.begin(), verifier.end(), [&](const PositionScores& candidate) {
-      return candidate.position == position.position;
-    });
-    if (other == verifier.end()) continue;
+    const PositionScores* other = find_position(verifier, position.position);
+    if (other == nullptr) continue;
     const Pair pair = anchored(position, *other);
     if (pair.verifier_anchor != nullptr) all.push_back(compare(pair, decode, top_k));
   }

@@ -52,15 +52,9 @@ std::vector<TokenScore> seed_list(const PhaseView& view, const PositionScores& p
   return list;
 }
 
-const TokenScore* find(std::span<const TokenScore> scores, TokenId id) {
-  const auto found =
-      std::find_if(scores.begin(), scores.end(), [id](const TokenScore& score) { return score.id == id; });
-  return found == scores.end() ? nullptr : &*found;
-}
-
 bool bits_agree(std::span<const TokenScore> a, std::span<const TokenScore> b) {
   return std::all_of(a.begin(), a.end(), [b](const TokenScore& score) {
-    const TokenScore* other = find(b, score.id);
+    const TokenScore* other = find_score(b, score.id);
     return other == nullptr || same_bits(score.logprob, other->logprob);
   });
 }
@@ -78,7 +72,7 @@ double position_distance(std::span<const TokenScore> a, std::span<const TokenSco
   double squares = 0;
   bool shared = false;
   for (const TokenScore& score : a) {
-    const TokenScore* other = find(b, score.id);
+    const TokenScore* other = find_score(b, score.id);
     if (other == nullptr) continue;
     shared = true;
     const double difference = static_cast<double>(score.logprob) - static_cast<double>(other->logprob);

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 #include "verify/claim_view.h"
 #include "verify/environment.h"

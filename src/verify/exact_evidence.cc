@@ -14,24 +14,11 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-const TokenScore* find(const PositionScores& scores, TokenId id) {
-  const auto found = std::find_if(scores.scores.begin(), scores.scores.end(),
-                                  [id](const TokenScore& score) { return score.id == id; });
-  return found == scores.scores.end() ? nullptr : &*found;
-}
-
-const PositionScores* find(std::span<const PositionScores> phase, Index position) {
-  const auto found = std::find_if(phase.begin(), phase.end(), [position](const PositionScores& scores) {
-    return scores.position == position;
-  });
-  return found == phase.end() ? nullptr : &*found;
-}
-
 // The first number of the position that differs, in bits or in rank.
 std::optional<ExactDifference> difference_at(const Generation& claim, const PositionScores& record,
                                              const PositionScores& replay, bool decode) {
   for (const TokenScore& score : record.scores) {
-    const TokenScore* other = find(replay, score.id);
+    const TokenScore* other = find_score(replay.scores, score.id);
     if (other == nullptr) continue;
     const bool ranked = score.rank > 0 && other->rank > 0;
     if (same_bits(score.logprob, other->logprob) && !(ranked && score.rank != other->rank)) continue;
@@ -65,7 +52,7 @@ struct Walk {
   void phase(const Generation& claim, std::span<const PositionScores> record,
              std::span<const PositionScores> replay, bool decode) {
     for (const PositionScores& position : record) {
-      const PositionScores* other = find(replay, position.position);
+      const PositionScores* other = find_position(replay, position.position);
       if (other == nullptr) continue;
       ++positions;
       const auto difference = difference_at(claim, position, *other, decode);

@@ -66,12 +66,6 @@ struct PromptPath {
   PromptScore end() const { return {logprobs.empty() ? 0 : logprobs.back(), tokens.back()}; }
 };
 
-bool same_sampling(const Calibration& calibration, const ClaimView& claim) {
-  const Sampling& a = calibration.settings.sampling;
-  const Sampling& b = claim.verification.claimed_settings.sampling;
-  return a.sampler == b.sampler && a.temperature == b.temperature;
-}
-
 std::vector<double> token_scores(const Calibration& calibration, const ClaimView& claim,
                                  const Reexecution& run, std::span<const PositionDifferences> positions) {
   std::vector<TokenCheck> checks = run.tokens;
@@ -194,6 +188,12 @@ std::string calibration_gap(const Calibration& calibration, const ClaimView& cla
                        shown(theirs.last_positions));
   }
   return "";
+}
+
+bool same_sampling(const Calibration& calibration, const ClaimView& claim) {
+  const Sampling& a = calibration.settings.sampling;
+  const Sampling& b = claim.verification.claimed_settings.sampling;
+  return a.sampler == b.sampler && a.temperature == b.temperature;
 }
 
 bool has_cell(const Calibration& calibration, const ClaimView& claim, const Hypothesis& hypothesis) {

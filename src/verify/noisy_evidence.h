@@ -12,6 +12,9 @@ namespace assay {
 // Why a calibration says nothing of this claim at all; "" if it does.
 std::string calibration_gap(const Calibration& calibration, const ClaimView& claim);
 
+// Whether the calibration's tokens were chosen as the record's, so that their margins can be compared.
+bool same_sampling(const Calibration& calibration, const ClaimView& claim);
+
 // Whether the calibration has a cell of the hypothesis seen from a device that the verifier ran it on. `setup`
 // names the verifier's setup in the calibration's words.
 bool has_cell(const Calibration& calibration, const ClaimView& claim, const Hypothesis& hypothesis);

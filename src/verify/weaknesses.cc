@@ -1,7 +1,6 @@
 #include "verify/weaknesses.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -35,11 +34,9 @@ void add_missing(const ClaimView& claim, Sentences& all) {
     const auto positions = promised_positions(*prompt, claim.verification.claimed_settings);
     promised += static_cast<Index>(positions.size());
     for (const Index position : positions) {
-      const auto there = [position](const PositionScores& scores) { return scores.position == position; };
-      missing += std::none_of(prompt->prefill.begin(), prompt->prefill.end(), there) &&
-                         std::none_of(prompt->decode.begin(), prompt->decode.end(), there)
-                     ? 1
-                     : 0;
+      const bool there = find_position(prompt->prefill, position) != nullptr ||
+                         find_position(prompt->decode, position) != nullptr;
+      missing += there ? 0 : 1;
     }
   }
   if (missing == 0) return;
@@ -121,9 +118,7 @@ void add_tokens(const ClaimView& claim, const DecisionOptions& options, Sentence
         "would pass.");
   }
   if (!options.calibration || claim.prompts.empty()) return;
-  const Sampling& a = options.calibration->settings.sampling;
-  const Sampling& b = claim.verification.claimed_settings.sampling;
-  if (a.sampler == b.sampler && a.temperature == b.temperature) return;
+  if (same_sampling(*options.calibration, claim)) return;
   all.push_back(
       "The calibration's tokens were chosen in another way than the record's: tokens count in the exact "
       "tier only.");
