@@ -10,16 +10,20 @@ import shlex
 import sys
 
 REQUIRED = {"-ffp-contract=off"}
+REQUIRED_OF_CUDA = {"-fmad=false", "-Xcompiler=-ffp-contract=off,-Wall,-Wextra,-Werror"}
 # Value-changing optimisations, and instruction-set flags for a whole file (inline functions of such a file may be
 # linked into every other one).
 FORBIDDEN_PREFIXES = ("-Ofast", "-ffast-math", "-funsafe-math", "-fassociative", "-freciprocal", "-ffinite-math",
                       "-fno-signed-zeros", "-fno-trapping", "-ffp-contract=fast", "-ffp-contract=on", "-mavx", "-mfma",
-                      "-march=", "-mdaz-ftz", "--use_fast_math")
+                      "-march=", "-mdaz-ftz", "--use_fast_math", "-use_fast_math", "-ftz=true", "--ftz=true",
+                      "-prec-div=false", "--prec-div=false", "-prec-sqrt=false", "--prec-sqrt=false", "-fmad=true",
+                      "--fmad=true")
 
 
 def complaints(entry: dict[str, str]) -> list[str]:
     flags = shlex.split(entry["command"])
-    found = [f"{entry['file']}: lacks {flag}" for flag in REQUIRED if flag not in flags]
+    required = REQUIRED_OF_CUDA if entry["file"].endswith(".cu") else REQUIRED
+    found = [f"{entry['file']}: lacks {flag}" for flag in sorted(required) if flag not in flags]
     found += [f"{entry['file']}: has {flag}" for flag in flags if flag.startswith(FORBIDDEN_PREFIXES)]
     return found
 

@@ -21,12 +21,6 @@ struct Compute {
   Family family() const { return spec_of(device).family; }
 };
 
-// Rows first .. first + count - 1 of a pass.
-struct RowRange {
-  Index first = 0;
-  Index count = 0;
-};
-
 // Those rows of RN(A W): `a` and `out` point to the first of them, A [count, K] and out [count, N] row-major.
 // Each output's accumulators and their sum are as `schedule` says, which is made for the whole pass: what a
 // row gets depends on its place in the pass, not on which rows are asked for.

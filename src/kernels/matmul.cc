@@ -11,16 +11,14 @@ namespace {
 constexpr Index kTaskRows = 192;
 constexpr Index kTaskColumns = 8 * kPanelColumns;
 
-// Regions cut to tasks of the rows asked for, counted from the first of those. Cuts group outputs only; the
-// one limit on columns is that panels stay whole.
+// Regions cut to tasks. Cuts group outputs only; the one limit on columns is that panels stay whole.
 std::vector<Region> tasks_of(const Schedule& schedule, RowRange rows) {
   std::vector<Region> tasks;
-  for (const Region& region : schedule.regions) {
+  for (const Region& region : rows_of(schedule, rows).regions) {
     require(region.column % kPanelColumns == 0, "regions begin at a panel");
-    const Index first = std::max(region.row - rows.first, Index{0});
-    const Index end = std::min(region.row + region.rows - rows.first, rows.count);
+    const Index end = region.row + region.rows;
     for (Index column = 0; column < region.columns; column += kTaskColumns) {
-      for (Index row = first; row < end; row += kTaskRows) {
+      for (Index row = region.row; row < end; row += kTaskRows) {
         tasks.push_back({row, std::min(kTaskRows, end - row), region.column + column,
                          std::min(kTaskColumns, region.columns - column), region.order});
       }

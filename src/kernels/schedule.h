@@ -44,4 +44,14 @@ struct Schedule {
   std::vector<Region> regions;
 };
 
+// Rows first .. first + count - 1 of a pass.
+struct RowRange {
+  Index first = 0;
+  Index count = 0;
+};
+
+// What a schedule of a whole pass says of some of its rows: region rows are counted from rows.first; orders keep their
+// indices.
+Schedule rows_of(const Schedule& schedule, RowRange rows);
+
 }  // namespace assay

@@ -1,8 +1,9 @@
 // The bodies of portable_exp and portable_log, to be included inside a namespace: once by transcendental.h
-// for one float, once for each instruction set by kernels/cpu. No include guard on purpose, and no includes.
+// for one float, once for each instruction set by kernels/cpu, once by kernels/cuda. No include guard on
+// purpose, and no includes. ASSAY_HOST_DEVICE is __host__ __device__ under nvcc.
 
 template <class Ops, class I>
-typename Ops::F power_of_two(Ops ops, I exponent) {
+ASSAY_HOST_DEVICE typename Ops::F power_of_two(Ops ops, I exponent) {
   return ops.bits_to_float(ops.template shift_left<23>(ops.add_int(exponent, ops.set_int(127))));
 }
 
@@ -10,7 +11,7 @@ typename Ops::F power_of_two(Ops ops, I exponent) {
 // Cody-Waite reduction x = n ln2 + r, |r| <= 0.35, then the degree-7 Taylor polynomial (truncation 2^-27 of
 // the result).
 template <class Ops>
-typename Ops::F portable_exp(Ops ops, typename Ops::F x) {
+ASSAY_HOST_DEVICE typename Ops::F portable_exp(Ops ops, typename Ops::F x) {
   using F = typename Ops::F;
   const F clamped = ops.min(ops.max(x, ops.set(-104.0F)), ops.set(89.0F));
   // Adding 1.5*2^23 rounds to the nearest integer; taking it away again is exact.
@@ -45,7 +46,7 @@ typename Ops::F portable_exp(Ops ops, typename Ops::F x) {
 // is avoided (a division rounds): the polynomial in f = m - 1 is that of Cephes logf (Moshier, 1989),
 // evaluated with fma.
 template <class Ops>
-typename Ops::F portable_log(Ops ops, typename Ops::F x) {
+ASSAY_HOST_DEVICE typename Ops::F portable_log(Ops ops, typename Ops::F x) {
   using F = typename Ops::F;
   const auto subnormal = ops.less(x, ops.set(0x1p-126F));
   const F scaled = ops.select(subnormal, ops.mul(x, ops.set(0x1p25F)), x);

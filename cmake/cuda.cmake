@@ -1,0 +1,25 @@
+# Whether the CUDA engine is built: folders named cuda/ then take the place of those named no_cuda/.
+if(NOT ASSAY_CUDA MATCHES "^(ON|OFF|AUTO)$")
+  message(FATAL_ERROR "ASSAY_CUDA: expected ON, OFF or AUTO, found ${ASSAY_CUDA}")
+endif()
+set(ASSAY_HAS_CUDA OFF)
+if(NOT ASSAY_CUDA STREQUAL "OFF")
+  include(CheckLanguage)
+  check_language(CUDA)
+  if(CMAKE_CUDA_COMPILER)
+    # 8.0 code runs on 8.6 and 8.9 too; 9.0a has the instructions of Hopper alone (wgmma, TMA).
+    if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+      set(CMAKE_CUDA_ARCHITECTURES 80-real 90a-real)
+    endif()
+    enable_language(CUDA)
+    # CMake 3.25 does not know this nvcc's flag for the standard.
+    set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+    set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
+    # As a system folder on the command line it would hide the C library from libstdc++.
+    list(APPEND CMAKE_CUDA_IMPLICIT_INCLUDE_DIRECTORIES /usr/include)
+    find_package(CUDAToolkit REQUIRED)
+    set(ASSAY_HAS_CUDA ON)
+  elseif(ASSAY_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "ASSAY_CUDA=ON, and no CUDA compiler was found")
+  endif()
+endif()
