@@ -5,6 +5,7 @@ import os
 import resource
 import struct
 import unittest
+import unittest.mock
 
 from assay_case import AssayCase, edit_json, overwrite, tensor_place
 
@@ -95,6 +96,14 @@ class BadInput(AssayCase):
         self.refuse(["generate", "e.yaml", "-o", "out", "--device", "a1000"], "e.yaml", "setups.awq.device", "a1000")
         self.replace("quantization: awq}", "quantization: awk}")
         self.refuse_generate("awk")
+
+    def test_no_gpu(self):
+        arguments = ["generate", "e.yaml", "-o", "out", "--processor", "cuda"]
+        with unittest.mock.patch.dict(os.environ, CUDA_VISIBLE_DEVICES=""):
+            self.refuse(arguments, "processor", "cpu: ", "found cuda")
+        done = self.assay(*arguments[:-1], "gpu")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("any|cpu|cuda", done.stderr)
 
     def test_unknown_keys_and_values_of_a_setup(self):
         self.replace("quantization: awq}", "quantization: awq, kernle: marlin_b}")

@@ -168,7 +168,7 @@ class Run(AssayCase):
         self.assertEqual(self.must(0, "analyze", "one", "two", "--exit-zero"), printed)
 
     def test_help_names_an_example_of_each_verb(self):
-        for verb in ("generate", "verify", "analyze", "report", "doctor"):
+        for verb in ("generate", "verify", "merge", "analyze", "report", "synth", "doctor"):
             self.assertIn(f"Example: assay {verb}", self.must(0, verb, "--help"))
         self.assertRegex(self.must(0, "--version"), r"^assay \d+\.\d+\.\d+\n$")
         self.assertIn("ieee exact", self.must(0, "doctor"))

@@ -68,6 +68,26 @@ TEST(File, WriteIsWholeOrNotAtAll) {
   std::filesystem::remove(path);
 }
 
+TEST(File, PiecesGoWhereTheyBelong) {
+  const auto path = scratch("pieces");
+  {
+    auto file = PieceFile::create(path);
+    ASSERT_TRUE(file.ok()) << file.error().message();
+    EXPECT_THAT(PieceFile::create(path).error().message(), HasSubstr("expected a new file"));
+    PieceFile moved = *std::move(file);
+    ThreadPool pool(3);
+    pool.parallel_for(100, [&](Index i) {
+      const std::string piece = std::to_string(100 + i);
+      EXPECT_TRUE(moved.write(static_cast<std::size_t>(3 * i), std::as_bytes(std::span(piece))).ok());
+    });
+    EXPECT_TRUE(moved.close().ok());
+  }
+  const std::string text = *read_text(path);
+  ASSERT_EQ(text.size(), 300U);
+  for (std::size_t i = 0; i < 100; ++i) EXPECT_EQ(text.substr(3 * i, 3), std::to_string(100 + i));
+  std::filesystem::remove(path);
+}
+
 TEST(File, MissingFileIsAnError) {
   EXPECT_THAT(MappedFile::open("/nonexistent/x").error().message(), HasSubstr("No such file"));
 }

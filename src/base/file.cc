@@ -73,6 +73,41 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
+Result<PieceFile> PieceFile::create(const std::filesystem::path& path) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+  if (fd < 0) return system_error(path, "a new file");
+  return PieceFile(path, fd);
+}
+
+PieceFile::PieceFile(PieceFile&& other) noexcept
+    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)) {}
+
+PieceFile& PieceFile::operator=(PieceFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+PieceFile::~PieceFile() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Result<void> PieceFile::write(std::size_t offset, std::span<const std::byte> bytes) const {
+  while (!bytes.empty()) {
+    const ssize_t written = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return system_error(path_, "room to write " + std::to_string(bytes.size()) + " bytes");
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+    offset += static_cast<std::size_t>(written);
+  }
+  return {};
+}
+
+Result<void> PieceFile::close() {
+  if (::close(std::exchange(fd_, -1)) != 0) return system_error(path_, "room to write");
+  return {};
+}
+
 Result<std::string> read_text(const std::filesystem::path& path) {
   auto file = MappedFile::open(path);
   if (!file) return file.error();

@@ -34,6 +34,27 @@ class MappedFile {
   std::size_t size_;
 };
 
+// A new file that is written in pieces: in any order, and by several threads at once. Move-only; not synced.
+class PieceFile {
+ public:
+  // Error: there is a file of this name, or none can be made.
+  static Result<PieceFile> create(const std::filesystem::path& path);
+
+  PieceFile(PieceFile&& other) noexcept;
+  PieceFile& operator=(PieceFile&& other) noexcept;
+  ~PieceFile();
+
+  Result<void> write(std::size_t offset, std::span<const std::byte> bytes) const;
+  // Error: a disk that says only now that it is full.
+  Result<void> close();
+
+ private:
+  PieceFile(std::filesystem::path path, int fd) : path_(std::move(path)), fd_(fd) {}
+
+  std::filesystem::path path_;
+  int fd_;
+};
+
 Result<std::string> read_text(const std::filesystem::path& path);
 
 // Writes to a temporary file in the same folder, syncs it, and renames it over `path`; creates missing parent

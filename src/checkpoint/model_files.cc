@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdlib>
 #include <optional>
+#include <utility>
 
 #include "base/file.h"
 #include "base/sha256.h"
@@ -83,19 +84,39 @@ Result<fs::path> find_model(std::string_view name) {
   return Error{std::string(name), "model", "a model folder or the Hub name of a downloaded model", looked};
 }
 
-Result<std::vector<FileHash>> hash_files(const fs::path& folder) {
-  std::vector<FileHash> hashes;
-  std::error_code problem;
-  for (const auto& entry : fs::directory_iterator(folder, problem)) {
-    if (!fixes_numbers_or_tokens(entry.path())) continue;
-    const auto file = MappedFile::open(entry.path());
-    if (!file) return file.error();
-    hashes.push_back({entry.path().filename().string(), file->bytes().size(), sha256_hex(file->bytes())});
+Result<std::vector<std::vector<FileHash>>> hash_files(std::span<const fs::path> folders, ThreadPool& pool) {
+  struct Place {
+    fs::path path;
+    std::size_t folder;
+  };
+  std::vector<Place> places;
+  for (std::size_t i = 0; i < folders.size(); ++i) {
+    std::error_code problem;
+    for (const auto& entry : fs::directory_iterator(folders[i], problem)) {
+      if (fixes_numbers_or_tokens(entry.path())) places.push_back({entry.path(), i});
+    }
+    if (problem) return Error{folders[i].string(), "", "a readable folder", problem.message()};
   }
-  if (problem) return Error{folder.string(), "", "a readable folder", problem.message()};
-  std::sort(hashes.begin(), hashes.end(),
-            [](const FileHash& a, const FileHash& b) { return a.name < b.name; });
-  return hashes;
+  std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) {
+    return std::pair(a.folder, a.path.filename()) < std::pair(b.folder, b.path.filename());
+  });
+  std::vector<FileHash> hashes(places.size());
+  std::vector<std::optional<Error>> errors(places.size());
+  pool.parallel_for(static_cast<Index>(places.size()), [&](Index index) {
+    const auto i = static_cast<std::size_t>(index);
+    const auto file = MappedFile::open(places[i].path);
+    if (file) {
+      hashes[i] = {places[i].path.filename().string(), file->bytes().size(), sha256_hex(file->bytes())};
+    } else {
+      errors[i] = file.error();
+    }
+  });
+  std::vector<std::vector<FileHash>> by_folder(folders.size());
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    if (errors[i]) return *errors[i];
+    by_folder[places[i].folder].push_back(std::move(hashes[i]));
+  }
+  return by_folder;
 }
 
 std::string hash_of_model(const std::vector<FileHash>& files) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 
 #include "number/float16.h"
 
@@ -12,9 +13,14 @@ namespace {
 // AutoAWQ's GEMM layout: nibble i of a word, lowest first, belongs to column 8j + kAwqOrder[i].
 constexpr std::array<Index, 8> kAwqOrder = {0, 2, 4, 6, 1, 3, 5, 7};
 
-std::uint8_t field(std::int32_t word, int bits, Index i) {
-  const auto shifted = static_cast<std::uint32_t>(word) >> (bits * static_cast<int>(i));
-  return static_cast<std::uint8_t>(shifted & ((1U << bits) - 1U));
+std::uint32_t load_word(std::span<const std::byte> words, std::size_t w) {
+  std::uint32_t word = 0;
+  std::memcpy(&word, words.data() + w * sizeof word, sizeof word);
+  return word;
+}
+
+std::uint8_t field(std::uint32_t word, int bits, Index i) {
+  return static_cast<std::uint8_t>(word >> (bits * static_cast<int>(i)) & ((1U << bits) - 1U));
 }
 
 // What one linear layer's tensors must look like.
@@ -47,54 +53,50 @@ Result<Packing> plan(const Weights& weights, const Quantization& quantization, c
 }
 
 // Words [height, width/fields], packed along the row, to values [height, width].
-void unpack_row_words(const std::vector<std::int32_t>& words, Index width, int bits, bool awq_order,
+void unpack_row_words(std::span<const std::byte> words, Index width, int bits, bool awq_order,
                       std::vector<std::uint8_t>& values) {
   const Index fields = 32 / bits;
-  values.resize(words.size() * static_cast<std::size_t>(fields));
-  for (std::size_t w = 0; w < words.size(); ++w) {
+  const std::size_t count = words.size() / sizeof(std::int32_t);
+  values.resize(count * static_cast<std::size_t>(fields));
+  for (std::size_t w = 0; w < count; ++w) {
+    const std::uint32_t word = load_word(words, w);
     // width is a multiple of fields: the words of one row follow those of the row before
     for (Index i = 0; i < fields; ++i) {
       const Index column = awq_order ? kAwqOrder[static_cast<std::size_t>(i)] : i;
-      values[w * static_cast<std::size_t>(fields) + static_cast<std::size_t>(column)] =
-          field(words[w], bits, i);
+      values[w * static_cast<std::size_t>(fields) + static_cast<std::size_t>(column)] = field(word, bits, i);
     }
   }
   require(values.size() % static_cast<std::size_t>(width) == 0, "whole rows were unpacked");
 }
 
 // Words [height/fields, width], packed along the column, to values [height, width].
-void unpack_column_words(const std::vector<std::int32_t>& words, Index width, int bits,
+void unpack_column_words(std::span<const std::byte> words, Index width, int bits,
                          std::vector<std::uint8_t>& values) {
   const auto fields = static_cast<std::size_t>(32 / bits);
   const auto stride = static_cast<std::size_t>(width);
-  values.resize(words.size() * fields);
-  for (std::size_t w = 0; w < words.size(); ++w) {
+  const std::size_t count = words.size() / sizeof(std::int32_t);
+  values.resize(count * fields);
+  for (std::size_t w = 0; w < count; ++w) {
+    const std::uint32_t word = load_word(words, w);
     const std::size_t first = w / stride * fields * stride + w % stride;
     for (std::size_t i = 0; i < fields; ++i) {
-      values[first + i * stride] = field(words[w], bits, static_cast<Index>(i));
+      values[first + i * stride] = field(word, bits, static_cast<Index>(i));
     }
   }
 }
 
-Result<void> read_q(const Weights& weights, const Packing& packing, QuantizedMatrix& matrix) {
+Result<std::span<const std::byte>> view_q(const Weights& weights, const Packing& packing) {
   const bool awq = packing.quantization.method == QuantizationMethod::awq;
   const std::vector<Index> shape = awq ? std::vector<Index>{packing.rows, packing.columns / packing.fields}
                                        : std::vector<Index>{packing.rows / packing.fields, packing.columns};
-  const auto words = weights.read_int32(packing.name + ".qweight", shape);
-  if (!words) return words.error();
-  if (awq) {
-    unpack_row_words(*words, packing.columns, matrix.bits, true, matrix.q);
-  } else {
-    unpack_column_words(*words, packing.columns, matrix.bits, matrix.q);
-  }
-  return {};
+  return weights.view_int32(packing.name + ".qweight", shape);
 }
 
 Result<void> read_zeros(const Weights& weights, const Packing& packing, QuantizedMatrix& matrix) {
   const Quantization& quantization = packing.quantization;
   const bool awq = quantization.method == QuantizationMethod::awq;
   const std::string key = packing.name + ".qzeros";
-  const auto words = weights.read_int32(key, {packing.groups, packing.columns / packing.fields});
+  const auto words = weights.view_int32(key, {packing.groups, packing.columns / packing.fields});
   if (!words) return words.error();
   std::vector<std::uint8_t> stored;
   unpack_row_words(*words, packing.columns, matrix.bits, awq, stored);
@@ -147,10 +149,14 @@ Result<void> read_groups(const Weights& weights, const Packing& packing, Quantiz
   return {};
 }
 
-}  // namespace
+// A layer with the words that its q are packed in; matrix.q is empty.
+struct Layer {
+  QuantizedMatrix matrix;
+  std::span<const std::byte> words;
+};
 
-Result<QuantizedMatrix> read_quantized(const Weights& weights, const Quantization& quantization,
-                                       const std::string& name, Index rows, Index columns) {
+Result<Layer> read_layer(const Weights& weights, const Quantization& quantization, const std::string& name,
+                         Index rows, Index columns) {
   require(rows > 0 && columns > 0, "a linear layer has inputs and outputs");
   const auto packing = plan(weights, quantization, name, rows, columns);
   if (!packing) return packing.error();
@@ -161,13 +167,52 @@ Result<QuantizedMatrix> read_quantized(const Weights& weights, const Quantizatio
   matrix.groups = packing->groups;
   matrix.bits = quantization.bits;
   matrix.file = (*weights.find(name + ".qweight"))->file;
-  if (auto q = read_q(weights, *packing, matrix); !q) return q.error();
+  const auto words = view_q(weights, *packing);
+  if (!words) return words.error();
   if (auto zeros = read_zeros(weights, *packing, matrix); !zeros) return zeros.error();
   if (auto groups = read_groups(weights, *packing, matrix); !groups) return groups.error();
   auto scales = weights.read_fp32(name + ".scales", {packing->groups, columns});
   if (!scales) return scales.error();
   matrix.scales = std::move(*scales);
-  return matrix;
+  return Layer{std::move(matrix), *words};
+}
+
+}  // namespace
+
+Result<QuantizedMatrix> read_quantized(const Weights& weights, const Quantization& quantization,
+                                       const std::string& name, Index rows, Index columns) {
+  auto layer = read_layer(weights, quantization, name, rows, columns);
+  if (!layer) return layer.error();
+  QuantizedMatrix& matrix = layer->matrix;
+  if (quantization.method == QuantizationMethod::awq) {
+    unpack_row_words(layer->words, columns, matrix.bits, true, matrix.q);
+  } else {
+    unpack_column_words(layer->words, columns, matrix.bits, matrix.q);
+  }
+  return std::move(matrix);
+}
+
+Result<PackedQuantized> read_packed(const Weights& weights, const Quantization& quantization,
+                                    const std::string& name, Index rows, Index columns) {
+  auto layer = read_layer(weights, quantization, name, rows, columns);
+  if (!layer) return layer.error();
+  QuantizedMatrix& matrix = layer->matrix;
+  if (matrix.bits != 4) {
+    return Error{matrix.file, name + ".qweight", "integers of 4 bits", std::to_string(matrix.bits) + " bits"};
+  }
+  PackedQuantized packed{.file = std::move(matrix.file),
+                         .name = std::move(matrix.name),
+                         .rows = rows,
+                         .columns = columns,
+                         .groups = matrix.groups,
+                         .method = quantization.method,
+                         .qweight = layer->words,
+                         .zeros = std::vector<std::uint8_t>(matrix.zeros.size()),
+                         .scales = std::move(matrix.scales),
+                         .group_of_row = std::move(matrix.group_of_row)};
+  std::transform(matrix.zeros.begin(), matrix.zeros.end(), packed.zeros.begin(),
+                 [](std::int16_t zero) { return static_cast<std::uint8_t>(zero); });
+  return packed;
 }
 
 Result<std::vector<std::uint16_t>> dequantize(const QuantizedMatrix& matrix, Dtype target) {

@@ -1,7 +1,9 @@
 // A linear layer of an AWQ or GPTQ checkpoint: the integers, and the 16-bit values that they stand for.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,6 +37,26 @@ struct QuantizedMatrix {
 // Where readers of version 1 files disagree, on a stored zero point of 2^bits - 1, this is vLLM's: 2^bits.
 Result<QuantizedMatrix> read_quantized(const Weights& weights, const Quantization& quantization,
                                        const std::string& name, Index rows, Index columns);
+
+// QuantizedMatrix of 4 bits, q packed as the file has it.
+struct PackedQuantized {
+  std::string file;
+  std::string name;
+  Index rows = 0;     // K
+  Index columns = 0;  // N
+  Index groups = 0;   // G
+  QuantizationMethod method = QuantizationMethod::awq;
+  // int32 words of eight q, lowest bits first. AWQ [K, N/8]: columns 8j + (0, 2, 4, 6, 1, 3, 5, 7). GPTQ
+  // [K/8, N]: rows 8j + (0, 1, ..., 7). In the file: at any alignment, valid as long as the Weights.
+  std::span<const std::byte> qweight;
+  std::vector<std::uint8_t> zeros;         // [G, N], 0 to 16
+  std::vector<float> scales;               // [G, N]
+  std::vector<std::int32_t> group_of_row;  // [K]
+};
+
+// Errors: those of read_quantized, and another number of bits than 4.
+Result<PackedQuantized> read_packed(const Weights& weights, const Quantization& quantization,
+                                    const std::string& name, Index rows, Index columns);
 
 // Bits of w [K, N] in `target` (FP16 or BF16): the scale is rounded to `target` first, as vLLM loads it; the
 // difference is exact; the product is rounded once to nearest even. (reference: vLLM's AWQ and Marlin

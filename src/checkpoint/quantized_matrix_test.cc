@@ -124,6 +124,46 @@ TEST(QuantizedMatrix, EveryKindUnpacksToTheFormula) {
   }
 }
 
+// q[k, n] of a packed layer, as the header describes its words.
+int packed_q(const PackedQuantized& packed, Index k, Index n) {
+  static constexpr Index kAwqPlace[] = {0, 4, 1, 5, 2, 6, 3, 7};
+  const bool awq = packed.method == QuantizationMethod::awq;
+  const Index word = awq ? k * (packed.columns / 8) + n / 8 : k / 8 * packed.columns + n;
+  const Index nibble = awq ? kAwqPlace[n % 8] : k % 8;
+  const auto byte = packed.qweight[static_cast<std::size_t>(4 * word + nibble / 2)];
+  return std::to_integer<int>(byte >> (4 * (nibble % 2))) & 15;
+}
+
+TEST(QuantizedMatrix, ThePackedFormIsTheUnpackedOne) {
+  unsigned seed = 100;
+  for (const Quantization& kind : all_kinds()) {
+    const PlainMatrix m = random_matrix(kind, 128, 24, ++seed);
+    const TestFolder folder;
+    folder.write("model.safetensors", safetensors_file(pack(kind, m)));
+    const auto weights = Weights::open(folder.path());
+    const auto packed = read_packed(*weights, kind, "layer", m.rows, m.columns);
+    if (kind.bits != 4) {
+      EXPECT_THAT(packed.error().message(),
+                  HasSubstr("layer.qweight: expected integers of 4 bits, found 8 bits"));
+      continue;
+    }
+    const auto matrix = *read_quantized(*weights, kind, "layer", m.rows, m.columns);
+    EXPECT_EQ(packed->file, matrix.file);
+    EXPECT_EQ(packed->name, "layer");
+    EXPECT_EQ(packed->method, kind.method);
+    EXPECT_EQ(packed->groups, m.groups);
+    EXPECT_EQ(packed->scales, matrix.scales);
+    EXPECT_EQ(packed->group_of_row, matrix.group_of_row);
+    EXPECT_TRUE(
+        std::equal(packed->zeros.begin(), packed->zeros.end(), matrix.zeros.begin(), matrix.zeros.end()));
+    for (Index k = 0; k < m.rows; ++k) {
+      for (Index n = 0; n < m.columns; ++n) {
+        ASSERT_EQ(packed_q(*packed, k, n), m.q[static_cast<std::size_t>(k * m.columns + n)]) << k << ' ' << n;
+      }
+    }
+  }
+}
+
 // Each planted fault is in one place of the file; the values that it touches must come out wrong, and no
 // others. (A nibble changes by 8, so that a wrong value cannot be a right one.)
 TEST(QuantizedMatrix, PlantedFaultsChangeExactlyTheirValues) {
@@ -208,9 +248,16 @@ class Refused : public ::testing::Test {
     kind_.symmetric = true;
     m_ = random_matrix(kind_, 64, 16, 5);
   }
+  // Of both readers, which must complain of the same.
   std::string error() {
-    const auto matrix = read(kind_, pack(kind_, m_), 64, 16);
-    return matrix ? "" : matrix.error().message();
+    const TestFolder folder;
+    folder.write("model.safetensors", safetensors_file(pack(kind_, m_)));
+    const auto weights = Weights::open(folder.path());
+    const auto matrix = read_quantized(*weights, kind_, "layer", 64, 16);
+    const auto packed = read_packed(*weights, kind_, "layer", 64, 16);
+    const std::string message = matrix ? "" : matrix.error().message();
+    EXPECT_EQ(packed ? "" : packed.error().message(), message);
+    return message;
   }
   Quantization kind_;
   PlainMatrix m_;

@@ -142,6 +142,28 @@ std::string describe_shape(std::span<const Index> shape) {
   return "[" + text + "]";
 }
 
+std::size_t size_in_bytes(const TensorEntry& entry) {
+  const auto element = element_size(entry.dtype);
+  const auto size = element ? checked_product(*element, entry.shape) : std::nullopt;
+  require(size.has_value(), "a tensor that is written has a known type and a size");
+  return *size;
+}
+
+std::string safetensors_header(std::span<const TensorEntry> entries) {
+  Json header = Json::object();
+  std::size_t begin = 0;
+  for (const TensorEntry& entry : entries) {
+    const std::size_t end = begin + size_in_bytes(entry);
+    header[entry.name] = {{"dtype", entry.dtype}, {"shape", entry.shape}, {"data_offsets", {begin, end}}};
+    begin = end;
+  }
+  std::string text = header.dump();
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  std::string length(8, '\0');
+  for (std::size_t i = 0; i < 8; ++i) length[i] = static_cast<char>(text.size() >> (8 * i) & 0xff);
+  return length + text;
+}
+
 Result<std::vector<Tensor>> parse_safetensors(std::span<const std::byte> bytes, const std::string& file) {
   const auto length = read_header_length(bytes, file);
   if (!length) return length.error();

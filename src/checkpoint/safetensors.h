@@ -31,6 +31,19 @@ std::optional<Dtype> stored_type(const Tensor& tensor);
 // "[2, 3]"
 std::string describe_shape(std::span<const Index> shape);
 
+// What a file says of a tensor. dtype: "F16", "BF16", "F32" or "I32".
+struct TensorEntry {
+  std::string name;
+  std::string dtype;
+  std::vector<Index> shape;
+};
+
+std::size_t size_in_bytes(const TensorEntry& entry);
+
+// The beginning of a file of these tensors, up to the data: a multiple of 8 bytes. The data follow one
+// another in this order.
+std::string safetensors_header(std::span<const TensorEntry> entries);
+
 // All tensors of the file `bytes`, in the order of the data. Error: a header that is cut, too long, not JSON
 // or has unknown fields; a tensor outside the data; a size that is not dtype times shape; data that overlaps,
 // or that no tensor owns.

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "checkpoint/test_folder.h"
 
 namespace assay {
@@ -125,6 +127,27 @@ TEST(Safetensors, HeaderLengthIsHeldAgainstTheFile) {
       const auto tensors = parse(lying);
       ASSERT_FALSE(tensors.ok());
       EXPECT_THAT(tensors.error().message(), HasSubstr("header length: expected 2 to 2 bytes, found "));
+    }
+  }
+}
+
+TEST(Safetensors, AWrittenHeaderReadsBack) {
+  for (const char* name : {"a", "ab", "abc", "abcdefgh"}) {  // every padding
+    const std::vector<TensorEntry> entries = {
+        {name, "F16", {2, 3}}, {"empty", "F32", {0, 7}}, {"words", "I32", {5}}, {"scalar", "BF16", {}}};
+    std::string text = safetensors_header(entries);
+    EXPECT_EQ(text.size() % 8, 0U);
+    text += std::string(12 + 20 + 2, '\1');
+    const auto tensors = parse_safetensors(std::as_bytes(std::span(text)), "file");
+    ASSERT_TRUE(tensors.ok()) << tensors.error().message();
+    ASSERT_EQ(tensors->size(), 4U);
+    for (const Tensor& tensor : *tensors) {
+      const auto entry = std::find_if(entries.begin(), entries.end(),
+                                      [&](const TensorEntry& e) { return e.name == tensor.name; });
+      ASSERT_NE(entry, entries.end());
+      EXPECT_EQ(tensor.shape, entry->shape);
+      EXPECT_EQ(tensor.dtype, entry->dtype);
+      EXPECT_EQ(tensor.bytes.size(), size_in_bytes(*entry));
     }
   }
 }

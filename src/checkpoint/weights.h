@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +17,31 @@
 #include "number/dtype.h"
 
 namespace assay {
+
+// A tensor of Weights as values of a 16-bit type, for reading in pieces: by several threads at once, or into
+// memory of the caller's. Valid as long as the Weights.
+class HalfTensor {
+ public:
+  HalfTensor(const Tensor& tensor, Dtype stored, Dtype target)
+      : tensor_(tensor), stored_(stored), target_(target) {}
+
+  Index size() const { return static_cast<Index>(tensor_.bytes.size() / size_in_bytes(stored_)); }
+
+  // Bits of the target for elements [first, first + values.size()). Where the file has them already this goes
+  // as fast as memory does. Error: as Weights::read_16bit, for the first such element of these.
+  Result<void> read(Index first, std::span<std::uint16_t> values) const;
+
+  // The same bits in the file, at any alignment; nothing if the file has another type. Whether they are finite
+  // says check().
+  std::optional<std::span<const std::byte>> stored_bits() const;
+  // The Error of read(), of a tensor that has stored_bits().
+  Result<void> check(Index first, Index count) const;
+
+ private:
+  const Tensor& tensor_;
+  Dtype stored_;
+  Dtype target_;
+};
 
 // Owns the mappings; the files must not be cut while it lives. Move-only; reading is thread-safe.
 class Weights {
@@ -39,10 +66,15 @@ class Weights {
   // rounds to infinity is an error too.
   Result<std::vector<std::uint16_t>> read_16bit(std::string_view name, const std::vector<Index>& shape,
                                                 Dtype target) const;
+  // The same, to be read in pieces; no value is looked at yet.
+  Result<HalfTensor> find_16bit(std::string_view name, const std::vector<Index>& shape, Dtype target) const;
   // Exact, from FP16, BF16 or FP32.
   Result<std::vector<float>> read_fp32(std::string_view name, const std::vector<Index>& shape) const;
   // From I32 only.
   Result<std::vector<std::int32_t>> read_int32(std::string_view name, const std::vector<Index>& shape) const;
+
+  // The bytes of an I32 tensor, in the file: at any alignment, valid as long as this object. Errors as above.
+  Result<std::span<const std::byte>> view_int32(std::string_view name, const std::vector<Index>& shape) const;
 
  private:
   Weights() = default;

@@ -153,6 +153,57 @@ TEST_F(OneFile, AValueBeyondTheTargetIsAnError) {
               AllOf(HasSubstr("x[1]: expected a finite value that fits float16"), HasSubstr("65520")));
 }
 
+TEST_F(OneFile, PiecesAreTheWhole) {
+  std::vector<std::uint16_t> values = all_16bit();
+  for (std::uint16_t& bits : values) bits &= 0x3fff;  // finite in both types
+  const auto count = static_cast<Index>(values.size());
+  for (const char* dtype : {"F16", "BF16"}) {
+    const Weights weights = open(written("x", dtype, {256, count / 256}, values));
+    for (const Dtype target : {Dtype::fp16, Dtype::bf16}) {
+      const auto tensor = weights.find_16bit("x", {256, count / 256}, target);
+      ASSERT_EQ(tensor->size(), count);
+      std::vector<std::uint16_t> pieces(values.size(), 0xdead);
+      for (const auto& [begin, end] : {std::pair{0, 7}, {7, 7}, {7, 60001}, {60001, 65536}}) {
+        const auto piece =
+            std::span(pieces).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
+        ASSERT_TRUE(tensor->read(begin, piece).ok());
+      }
+      EXPECT_EQ(pieces, *weights.read_16bit("x", {256, count / 256}, target));
+      const bool as_is = target == (std::string_view(dtype) == "F16" ? Dtype::fp16 : Dtype::bf16);
+      ASSERT_EQ(tensor->stored_bits().has_value(), as_is);
+      if (!as_is) continue;
+      EXPECT_EQ(pieces, values);
+      EXPECT_EQ(std::memcmp(tensor->stored_bits()->data(), values.data(), 2 * values.size()), 0);
+    }
+  }
+}
+
+// Every bit pattern at places on both sides of a vector's edge; the pieces beside it are good.
+TEST_F(OneFile, APieceIsCheckedToItsEnds) {
+  for (const bool fp16 : {true, false}) {
+    const Dtype type = fp16 ? Dtype::fp16 : Dtype::bf16;
+    const std::vector<std::uint16_t> all = all_16bit();
+    const auto count = static_cast<Index>(all.size());
+    const Weights weights = open(written("x", fp16 ? "F16" : "BF16", {count}, all));
+    const auto tensor = *weights.find_16bit("x", {count}, type);
+    for (Index i = 0; i < count; ++i) {
+      const auto bits = static_cast<std::uint16_t>(i);
+      ASSERT_EQ(tensor.check(i, 1).ok(), std::isfinite(fp16 ? from_fp16(bits) : from_bf16(bits))) << bits;
+    }
+    const Index first_bad = fp16 ? 0x7c00 : 0x7f80;
+    for (Index begin = first_bad - 70; begin < first_bad; ++begin) {
+      EXPECT_TRUE(tensor.check(begin, first_bad - begin).ok());
+      EXPECT_THAT(tensor.check(begin, first_bad - begin + 1).error().message(),
+                  HasSubstr("x[" + std::to_string(first_bad) + "]: expected a finite value that fits"));
+    }
+    std::vector<std::uint16_t> values(8);
+    EXPECT_THAT(tensor.read(first_bad + 1, values).error().message(), HasSubstr("found nan"));
+    EXPECT_THROW((void)tensor.check(count - 1, 2), Fault);
+    EXPECT_THROW((void)weights.find_16bit("x", {count}, fp16 ? Dtype::bf16 : Dtype::fp16)->check(0, 1),
+                 Fault);
+  }
+}
+
 TEST_F(OneFile, AskingForSomethingElseIsAnError) {
   const Weights weights = open(ones("x", {2, 3}));
   EXPECT_THAT(weights.read_fp32("x", {3, 2}).error().message(),

@@ -9,6 +9,7 @@
 #include "experiment/calibration.h"
 #include "experiment/generate.h"
 #include "experiment/verification.h"
+#include "kernels/gpus.h"
 #include "report/calibration_text.h"
 
 namespace assay {
@@ -40,8 +41,9 @@ int finish(const Analysis& analysis, Format format, int exit_code) {
   return exit_code;
 }
 
-RunHooks hooks_for(ThreadPool& pool) {
-  return {.open = [&pool](const Setup& setup) { return open_engine(setup, pool); },
+RunHooks hooks_for(ThreadPool& pool, Processor processor) {
+  return {.open = [&pool, processor](
+                      const Setup& setup) { return open_engine(setup, pool, {.processor = processor}); },
           .stopped = [] { return stop_requested != 0; },
           .log = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }};
 }
@@ -58,15 +60,31 @@ int finish_run(Result<std::optional<T>> analysis, const Options& options) {
   return kPartial;
 }
 
+// Of one shard of a run: whether all its units are done.
+int finish_shard(const Result<bool>& done, const Options& options) {
+  if (!done) return trouble(done.error());
+  if (!*done) {
+    std::fprintf(stderr, "assay: interrupted; the same command resumes %s\n", options.out.c_str());
+    return kPartial;
+  }
+  std::fprintf(stderr, "assay: %s holds shard %lld of %lld; assay merge joins them\n", options.out.c_str(),
+               static_cast<long long>(options.shard->index), static_cast<long long>(options.shard->count));
+  return 0;
+}
+
 int generate(const Options& options) {
   std::optional<std::string> device;
   if (!options.devices.empty()) device = options.devices.front();
   const auto experiment = read_experiment(options.experiment, device);
   if (!experiment) return trouble(experiment.error());
-  const auto plan = plan_generate(*experiment);
-  if (!plan) return trouble(plan.error());
   ThreadPool pool(options.threads);
-  return finish_run(run_generate(*plan, options.out, hooks_for(pool)), options);
+  const auto plan = plan_generate(*experiment, pool);
+  if (!plan) return trouble(plan.error());
+  if (options.shard) {
+    return finish_shard(
+        run_generate_shard(*plan, *options.shard, options.out, hooks_for(pool, options.processor)), options);
+  }
+  return finish_run(run_generate(*plan, options.out, hooks_for(pool, options.processor)), options);
 }
 
 int verify(const Options& options) {
@@ -74,22 +92,35 @@ int verify(const Options& options) {
   if (!experiment) return trouble(experiment.error());
   auto decision = decision_options(options.decision, {}, "");
   if (!decision) return trouble(decision.error());
+  ThreadPool pool(options.threads);
   const auto plan =
-      plan_verify(*experiment, options.records.front(), options.replay,
+      plan_verify(*experiment, options.records.front(), pool, options.replay,
                   options.distance.value_or(DistanceRule::every_id), options.devices, *std::move(decision));
   if (!plan) return trouble(plan.error());
-  ThreadPool pool(options.threads);
-  return finish_run(run_verify(*plan, options.out, hooks_for(pool)), options);
+  if (options.shard) {
+    return finish_shard(
+        run_verify_shard(*plan, *options.shard, options.out, hooks_for(pool, options.processor)), options);
+  }
+  return finish_run(run_verify(*plan, options.out, hooks_for(pool, options.processor)), options);
+}
+
+int merge(const Options& options) {
+  const auto decision = decision_options(options.decision, {}, "");
+  if (!decision) return trouble(decision.error());
+  const auto analysis = merge_runs(options.records, options.out, *decision);
+  if (!analysis) return trouble(analysis.error());
+  return finish(*analysis, options.format, options.exit_zero ? 0 : exit_code_of(*analysis));
 }
 
 int calibrate(const Options& options) {
   const auto experiment = read_experiment(options.experiment);
   if (!experiment) return trouble(experiment.error());
-  const auto plan = plan_calibrate(*experiment, options.calibrate);
-  if (!plan) return trouble(plan.error());
   ThreadPool pool(options.threads);
+  const auto plan = plan_calibrate(*experiment, options.calibrate, pool);
+  if (!plan) return trouble(plan.error());
   const CalibrateHooks hooks{
-      .open = [](const Setup& setup, ThreadPool& own) { return open_engine(setup, own); },
+      .open = [&](const Setup& setup,
+                  ThreadPool& own) { return open_engine(setup, own, {.processor = options.processor}); },
       .stopped = [] { return stop_requested != 0; },
       .log = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }};
   const auto calibration = run_calibrate(*plan, options.out, pool, hooks);
@@ -118,18 +149,32 @@ int report(const Options& options) {
   return 0;
 }
 
+int synth(const Options& options) {
+  ThreadPool pool(options.threads);
+  const auto made = synthesize(options.synthesis, options.out, pool, [] { return stop_requested != 0; });
+  if (!made) return trouble(made.error());
+  std::fprintf(stderr, "assay: %s: %.2f GB of random weights in %lld %s\n", options.out.c_str(),
+               static_cast<double>(made->bytes) / 1e9, static_cast<long long>(made->shards),
+               made->shards == 1 ? "file" : "files");
+  return 0;
+}
+
 int run(const Options& options) {
   switch (options.verb) {
     case Verb::generate:
       return generate(options);
     case Verb::verify:
       return verify(options);
+    case Verb::merge:
+      return merge(options);
     case Verb::calibrate:
       return calibrate(options);
     case Verb::analyze:
       return analyze(options);
     case Verb::report:
       return report(options);
+    case Verb::synth:
+      return synth(options);
     case Verb::doctor:
       if (const auto printed = print_doctor(); !printed) return trouble(printed.error());
       return 0;
@@ -145,6 +190,10 @@ int main(int argc, char** argv) {
     assay::watch_signals();
     const assay::Parsed parsed = assay::parse_command_line(argc, argv);
     return parsed.options ? assay::run(*parsed.options) : parsed.exit_code;
+  } catch (const assay::GpuFailure& failure) {
+    std::fprintf(stderr, "assay: %s\nassay: a run folder keeps what was done: the same command resumes it\n",
+                 failure.what());
+    return assay::kTrouble;
   } catch (const std::exception& fault) {
     std::fprintf(stderr, "assay: internal error: %s\n", fault.what());
     return assay::kTrouble;

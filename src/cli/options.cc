@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <thread>
 
+#include "checkpoint/synthetic_model.h"
+
 namespace assay {
 namespace {
 
@@ -16,6 +18,10 @@ const std::map<std::string, Format> kReportFormats = {{"text", Format::text},
                                                       {"csv", Format::csv},
                                                       {"seed", Format::seed}};
 const std::map<std::string, Replay> kReplays = {{"prefill", Replay::prefill}, {"decode", Replay::decode}};
+const std::map<std::string, Processor> kProcessors = {
+    {"any", Processor::any}, {"cpu", Processor::cpu}, {"cuda", Processor::cuda}};
+const std::map<std::string, std::optional<QuantizationMethod>> kQuantizations = {
+    {"none", std::nullopt}, {"awq", QuantizationMethod::awq}, {"gptq", QuantizationMethod::gptq}};
 const std::map<std::string, DistanceRule> kDistances = {{"all", DistanceRule::every_id},
                                                         {"seed", DistanceRule::seed}};
 
@@ -47,12 +53,34 @@ CLI::App* add_verb(CLI::App& app, const char* name, const char* what, const char
   return verb;
 }
 
+void add_threads(CLI::App* verb, Options& options) {
+  verb->add_option("--threads", options.threads, "threads; they change no bit (default: all)")
+      ->check(CLI::Range(1, 1024));
+}
+
 void add_run_options(CLI::App* verb, Options& options) {
   verb->add_option("-o", options.out, "run folder to write; an interrupted run in it is resumed")
       ->required()
       ->type_name("RUN/");
-  verb->add_option("--threads", options.threads, "threads; they change no bit (default: all)")
-      ->check(CLI::Range(1, 1024));
+  add_threads(verb, options);
+  add_choice(verb, "--processor", options.processor, kProcessors,
+             "what computes; changes no bit (default any: a CUDA GPU where it can)");
+}
+
+// "2/4"
+void add_shard(CLI::App* verb, Options& options) {
+  const auto read = [&options](const std::string& text) {
+    const auto slash = text.find('/');
+    RunShard shard;
+    const bool good = slash != std::string::npos &&
+                      CLI::detail::lexical_cast(text.substr(0, slash), shard.index) &&
+                      CLI::detail::lexical_cast(text.substr(slash + 1), shard.count) && shard.index >= 1 &&
+                      shard.index <= shard.count && shard.count <= 1000;
+    if (!good) throw CLI::ValidationError("--shard: expected i/n, 1/n to n/n, found " + text);
+    options.shard = shard;
+  };
+  verb->add_option_function<std::string>("--shard", read, "do one part of n; assay merge joins them")
+      ->type_name("i/n");
 }
 
 std::vector<std::string> split_at_commas(const std::string& list) {
@@ -115,6 +143,24 @@ void add_printer(CLI::App* verb, Options& options, const std::map<std::string, F
   add_choice(verb, "-o,--format", options.format, formats, "printer (default text)");
 }
 
+CLI::App* add_synth(CLI::App& app, Options& options) {
+  CLI::App* synth = add_verb(app, "synth", "A model of random weights, for measuring speed",
+                             "assay synth --shape qwen3-8b --quantization awq -o models/random");
+  std::string shapes;
+  for (const std::string& shape : synthetic_shapes()) shapes += (shapes.empty() ? "" : "|") + shape;
+  synth->add_option("--shape", options.synthesis.shape, "sizes of the model")->required()->type_name(shapes);
+  add_choice(synth, "--quantization", options.synthesis.quantization, kQuantizations,
+             "of the linear layers (default none: FP16)");
+  synth->add_option("--shards", options.synthesis.shards, "files of weights (default: of about 1 GB)")
+      ->check(CLI::Range(1, 500));
+  synth->add_option("--seed", options.synthesis.seed, "of the numbers (default 0)");
+  synth->add_option("--tokenizer", options.synthesis.tokenizer,
+                    "tokenizer.json to copy (default: one of 256 bytes)");
+  synth->add_option("-o", options.out, "model folder to write, a new one")->required()->type_name("FOLDER");
+  add_threads(synth, options);
+  return synth;
+}
+
 }  // namespace
 
 Parsed parse_command_line(int argc, char** argv) {
@@ -131,6 +177,7 @@ Parsed parse_command_line(int argc, char** argv) {
   generate->add_option("EXPERIMENT", options.experiment, "experiment file (YAML)")->required();
   add_run_options(generate, options);
   add_devices(generate, "--device", options.devices, false, kOneDevice);
+  add_shard(generate, options);
 
   CLI::App* verify = add_verb(app, "verify", "Verifier: re-execute a record under each setup",
                               "assay verify runs/a -e experiment.yaml -o runs/b");
@@ -141,8 +188,15 @@ Parsed parse_command_line(int argc, char** argv) {
   add_run_options(verify, options);
   add_devices(verify, "--device", options.devices, true, kDevices);
   add_decision(verify, options);
+  add_shard(verify, options);
   add_choice(verify, "--replay", options.replay, kReplays,
              "one pass, or steps with the shapes of decoding (default prefill)");
+
+  CLI::App* merge = add_verb(app, "merge", "Join the shards of a generate or verify into one run",
+                             "assay merge runs/b1 runs/b2 -o runs/b");
+  merge->add_option("SHARD", options.records, "run folders of --shard 1/n to n/n")->required();
+  merge->add_option("-o", options.out, "run folder to write")->required()->type_name("RUN/");
+  add_decision(merge, options);
 
   CLI::App* calibrate =
       add_verb(app, "calibrate", "Honest runs of setups x devices x prompts -> noise-model file",
@@ -189,6 +243,7 @@ Parsed parse_command_line(int argc, char** argv) {
       ->expected(1);
   add_printer(report, options, kReportFormats);
   add_decision(report, options);
+  CLI::App* synth = add_synth(app, options);
   add_verb(app, "doctor", "What this build and this machine can do", "assay doctor");
 
   try {
@@ -199,11 +254,9 @@ Parsed parse_command_line(int argc, char** argv) {
     std::fprintf(stderr, "assay: %s (assay --help says more)\n", problem.what());
     return {{}, 2};
   }
-  const std::pair<CLI::App*, Verb> verbs[] = {{generate, Verb::generate},
-                                              {verify, Verb::verify},
-                                              {calibrate, Verb::calibrate},
-                                              {analyze, Verb::analyze},
-                                              {report, Verb::report}};
+  const std::pair<CLI::App*, Verb> verbs[] = {
+      {generate, Verb::generate}, {verify, Verb::verify}, {merge, Verb::merge}, {calibrate, Verb::calibrate},
+      {analyze, Verb::analyze},   {report, Verb::report}, {synth, Verb::synth}};
   for (const auto& [verb, value] : verbs) {
     if (verb->parsed()) options.verb = value;
   }

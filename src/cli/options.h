@@ -9,11 +9,13 @@
 #include "engine/engine.h"
 #include "experiment/analyze.h"
 #include "experiment/calibration.h"
+#include "experiment/shard.h"
+#include "experiment/synthesize.h"
 #include "record/record.h"
 
 namespace assay {
 
-enum class Verb : std::uint8_t { generate, verify, calibrate, analyze, report, doctor };
+enum class Verb : std::uint8_t { generate, verify, merge, calibrate, analyze, report, synth, doctor };
 enum class Format : std::uint8_t { text, json, md, csv, seed };  // seed: of `report` only
 
 struct Options {
@@ -26,9 +28,12 @@ struct Options {
   Replay replay = Replay::prefill;
   Format format = Format::text;
   int threads = 1;
+  Processor processor = Processor::any;
   DecisionWishes decision;
   bool exit_zero = false;
+  std::optional<RunShard> shard;  // of generate and verify
   CalibrateOptions calibrate;
+  SynthesisOptions synthesis;
 };
 
 // Either the options, or the exit code of a command line that is done already: --help and --version were

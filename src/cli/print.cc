@@ -10,6 +10,7 @@
 #include "emulator/device.h"
 #include "emulator/isa.h"
 #include "experiment/environment.h"
+#include "kernels/gpus.h"
 #include "kernels/recipes/choose.h"
 #include "record/infinite_json.h"
 #include "report/json.h"
@@ -57,7 +58,15 @@ Result<void> print_doctor() {
   for (const DeviceSpec& device : device_table()) devices.push_back(device.name);
   text +=
       fmt::format("{:<22} {} (used: {})\n", "instruction_sets", fmt::join(isas, " "), name_of(fastest_isa()));
-  text += fmt::format("{:<22} {}\n", "cuda", "not built in");
+  text += fmt::format("{:<22} {}\n", "cuda", has_cuda() ? "built in" : "not built in");
+  const GpuList gpus = list_gpus();
+  for (const Gpu& gpu : gpus.gpus) {
+    text += fmt::format("{:<22} {}, compute capability {}.{}, {} multiprocessors, {:.0f} GB: {}\n", "gpu",
+                        gpu.name, gpu.capability / 10, gpu.capability % 10, gpu.sm_count,
+                        static_cast<double>(gpu.memory) * 1e-9,
+                        family_of_capability(gpu.capability) ? "used" : "not supported");
+  }
+  if (gpus.gpus.empty()) text += fmt::format("{:<22} none: {}\n", "gpu", gpus.reason);
   text += fmt::format("{:<22} {}\n", "devices", fmt::join(devices, " "));
   text += fmt::format("{:<22} {}\n", "quantizations", fmt::join(quantization_names(), " "));
   text += fmt::format("{:<22} {}\n", "profiles", fmt::join(profile_names(), " "));

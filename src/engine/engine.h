@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -61,6 +62,11 @@ struct GenerateRequest {
   Sampling sampling = {};
 };
 
+// Keys of Engine::describe in which two engines of one setup may differ.
+inline bool changes_no_bit(std::string_view key) {
+  return key == "processor" || key == "isa" || key == "gpu" || key == "tensor_cores";
+}
+
 // Not thread-safe: one call at a time. The KV cache of the previous call is kept, and a token prefix shared
 // with it is not computed again where that cannot change a bit.
 class Engine {
@@ -71,7 +77,7 @@ class Engine {
   virtual Index context_length() const = 0;
 
   // Which device, kernel, instruction set and SM count really run, for the record (docs/records.md names the
-  // keys). Among them "determinism" (deterministic or not_deterministic: whether equal requests give equal
+  // keys; those of changes_no_bit are for information). Among them "determinism" (deterministic or not_deterministic: whether equal requests give equal
   // bits) and "rows_change_bits" (yes or no: whether a position's bits depend on the rows of its pass).
   virtual Environment describe() const = 0;
 
@@ -79,6 +85,12 @@ class Engine {
   // id outside the vocabulary, a position outside the tokens, more tokens than the context holds, a
   // temperature that the sampler cannot have.
   virtual Result<Scores> score(const ScoreRequest& request) = 0;
+
+  // How many requests of one prompt score_together() takes through the model at once; 1: one after another.
+  virtual Index most_together(Replay) const { return 1; }
+  // The scores of each request, as score() gives them. Requests that share a prompt may go through the model together
+  // where that changes no bit. Errors as score(), of the first request that has one.
+  virtual Result<std::vector<Scores>> score_together(std::span<const ScoreRequest> requests);
 
   // Decodes as `sampling` says; stops after an end-of-sequence token unless ignore_eos. Fills every field of
   // Generation but setup and reference. Errors as score().
@@ -92,9 +104,19 @@ class Engine {
   virtual Index tokens_computed() const = 0;
 };
 
+// What computes; `any`: a CUDA device where there is one that can run the setup, else the CPU.
+enum class Processor : std::uint8_t { any, cpu, cuda };
+
+// Changes no bit.
+struct EngineOptions {
+  Processor processor = Processor::any;
+  Isa isa = fastest_isa();  // of the CPU; one of available_isas()
+};
+
 // What open_engine refuses and why: a model folder that is missing or malformed, a quantization that the
-// checkpoint is not in, an unknown device or dtype; each error lists what exists. `isa` is one of
-// available_isas() and changes no bit. `pool` must outlive the engine.
-Result<std::unique_ptr<Engine>> open_engine(const Setup& setup, ThreadPool& pool, Isa isa = fastest_isa());
+// checkpoint is not in, an unknown device or dtype (each error lists what exists); with Processor::cuda, a setup that
+// no CUDA device here can run. `pool` must outlive the engine.
+Result<std::unique_ptr<Engine>> open_engine(const Setup& setup, ThreadPool& pool,
+                                            const EngineOptions& options = {});
 
 }  // namespace assay

@@ -38,7 +38,8 @@ class Calibrate : public testing::Test {
         << ", quantization: awq}\n";
     const auto experiment = read_experiment(folder_ / "e.yaml");
     if (!experiment) return experiment.error();
-    return plan_calibrate(*experiment, options);
+    ThreadPool pool(2);
+    return plan_calibrate(*experiment, options, pool);
   }
 
   fs::path folder_ = fs::path(testing::TempDir()) / "assay_calibrate_test";
@@ -123,7 +124,8 @@ TEST_F(Calibrate, PromptsAreShuffledTheSameWayEveryTime) {
   const auto again = plan(two_devices());
   const auto experiment = read_experiment(folder_ / "e.yaml");
   ASSERT_TRUE(made && again && experiment);
-  const auto in_order = plan_generate(*experiment);
+  ThreadPool pool(2);
+  const auto in_order = plan_generate(*experiment, pool);
   ASSERT_TRUE(in_order);
   EXPECT_EQ(made->base.prompts, again->base.prompts);
   EXPECT_NE(made->base.prompts, in_order->prompts);

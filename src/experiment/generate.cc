@@ -21,6 +21,8 @@
 namespace assay {
 namespace {
 
+constexpr Index kMaxReferences = 1'000'000;
+
 struct Unit {
   std::size_t setup = 0;
   Index reference = 0;
@@ -95,10 +97,9 @@ Result<Generation> generate_unit(const GeneratePlan& plan, const Unit& unit, Eng
 }
 
 // The unit's line of an interrupted run.
-Result<Generation> read_unit(const GeneratePlan& plan, const Unit& unit, const Progress& progress,
-                             std::size_t index) {
-  const std::string place = progress.place(index);
-  auto generation = generation_from_line(progress.lines()[index], place);
+Result<Generation> read_unit(const GeneratePlan& plan, const Unit& unit, const UnitLine& line) {
+  const std::string& place = line.place;
+  auto generation = generation_from_line(line.text, place);
   if (!generation) return generation.error();
   const std::string& setup = plan.setups[unit.setup].name;
   if (generation->setup != setup || generation->reference != unit.reference ||
@@ -131,15 +132,17 @@ Result<Record> assemble(const GeneratePlan& plan, std::vector<Setup> setups, con
   return record;
 }
 
-Result<RecordAnalysis> write_run(const std::filesystem::path& folder, Record& record,
-                                 const Progress& progress) {
-  const std::string place = (folder / "progress.jsonl").string();
-  const auto timestamp = timestamp_of(progress.stamp(), place);
+Result<void> take_stamp(Record& record, const Json& stamp, const std::string& file) {
+  const auto timestamp = timestamp_of(stamp, file);
   if (!timestamp) return timestamp.error();
-  const auto environment = environment_of(progress.stamp(), place);
+  const auto environment = environment_of(stamp, file);
   if (!environment) return environment.error();
   record.timestamp = *timestamp;
   record.environment = *environment;
+  return {};
+}
+
+Result<RecordAnalysis> write_run(const std::filesystem::path& folder, const Record& record) {
   auto analysis = analyze_record(record, folder.string(), DistanceRule::every_id);
   if (!analysis) return analysis.error();
   // The manifest comes last: a folder that has one is complete.
@@ -147,6 +150,67 @@ Result<RecordAnalysis> write_run(const std::filesystem::path& folder, Record& re
   if (auto written = write_atomically(folder / "metrics.json", metrics); !written) return written.error();
   if (auto written = write_record(folder, record); !written) return written.error();
   return analysis;
+}
+
+// Opens the engines, then does those of `units` that the progress file does not have; nothing: stopped early.
+Result<std::optional<std::vector<Generation>>> do_units(const GeneratePlan& plan,
+                                                        const std::vector<Unit>& units, Progress& progress,
+                                                        std::vector<Setup>& setups, const RunHooks& hooks) {
+  EngineSlot slot(hooks, plan.file);
+  if (auto checked = check_engines(plan, slot, setups); !checked) return checked.error();
+  if (auto settled = settle_ran(setups, progress); !settled) return settled.error();
+  std::vector<Generation> all;
+  for (std::size_t i = 0; i < units.size(); ++i) {
+    if (i < progress.lines().size()) {
+      auto done = read_unit(plan, units[i], {progress.lines()[i], progress.place(i)});
+      if (!done) return done.error();
+      all.push_back(*std::move(done));
+      continue;
+    }
+    if (hooks.stopped()) return std::optional<std::vector<Generation>>();
+    const auto engine = slot.get(plan.setups[units[i].setup]);
+    if (!engine) return engine.error();
+    auto generation = generate_unit(plan, units[i], **engine);
+    if (!generation) return generation.error();
+    if (auto kept = progress.append(to_line(*generation)); !kept) return kept.error();
+    hooks.log(fmt::format("[{}/{}] {} ref_{}{}: Prompt: {}, Gen: {}", i + 1, units.size(), generation->setup,
+                          units[i].reference,
+                          units[i].run > 0 ? fmt::format(" (run {})", units[i].run + 1) : "",
+                          generation->prompt_ids.size(), generation->generated_ids.size()));
+    all.push_back(*std::move(generation));
+  }
+  return std::optional(std::move(all));
+}
+
+// Of a plan in JSON all but the prompts' tokens.
+Result<GeneratePlan> plan_of(const Json& json, const std::string& file) {
+  auto setups = setups_of(json, file);
+  if (!setups) return setups.error();
+  const auto sampling = sampling_of_plan(json, file);
+  if (!sampling) return sampling.error();
+  const auto ignore_eos = json_get<bool>(json, file, "ignore_eos");
+  if (!ignore_eos) return ignore_eos.error();
+  GeneratePlan plan;
+  plan.file = file;
+  plan.setups = *std::move(setups);
+  plan.generate.ignore_eos = *ignore_eos;
+  plan.generate.sampling = *sampling;
+  Index references = 0;
+  for (const auto& [key, value] : {std::pair("max_new_tokens", &plan.generate.max_new_tokens),
+                                   {"top_k", &plan.generate.top_k},
+                                   {"last_positions", &plan.generate.last_positions},
+                                   {"runs", &plan.generate.runs},
+                                   {"prompt_tokens", &plan.prompt_tokens},
+                                   {"references", &references}}) {
+    const auto number = json_get<Index>(json, file, key);
+    if (!number) return number.error();
+    *value = *number;
+  }
+  if (references < 1 || references > kMaxReferences) {
+    return Error{file, "references", fmt::format("1 to {}", kMaxReferences), std::to_string(references)};
+  }
+  plan.prompts.resize(static_cast<std::size_t>(references));
+  return plan;
 }
 
 }  // namespace
@@ -161,7 +225,7 @@ GenerationSettings settings_of(const GeneratePlan& plan) {
           .sampling = plan.generate.sampling};
 }
 
-Result<GeneratePlan> plan_generate(const Experiment& experiment) {
+Result<GeneratePlan> plan_generate(const Experiment& experiment, ThreadPool& pool) {
   const std::string file = experiment.file.string();
   GeneratePlan plan{.file = file,
                     .setups = {},
@@ -187,7 +251,7 @@ Result<GeneratePlan> plan_generate(const Experiment& experiment) {
                    "others (" + path.string() + ")"};
     }
   }
-  auto setups = hash_setups(experiment.setups);
+  auto setups = hash_setups(experiment.setups, pool);
   if (!setups) return setups.error();
   plan.setups = *std::move(setups);
   return plan;
@@ -198,37 +262,72 @@ Result<std::optional<RecordAnalysis>> run_generate(const GeneratePlan& plan,
                                                    const RunHooks& hooks) {
   auto progress = Progress::open(folder, plan_as_json(plan), stamp_as_json(plan.timestamp, plan.environment));
   if (!progress) return progress.error();
-  EngineSlot slot(hooks, plan.file);
   std::vector<Setup> setups = plan.setups;
-  if (auto checked = check_engines(plan, slot, setups); !checked) return checked.error();
-  if (auto settled = settle_ran(setups, *progress); !settled) return settled.error();
   const std::vector<Unit> units = units_of(plan);
-  std::vector<Generation> all;
-  for (std::size_t i = 0; i < units.size(); ++i) {
-    if (i < progress->lines().size()) {
-      auto done = read_unit(plan, units[i], *progress, i);
-      if (!done) return done.error();
-      all.push_back(*std::move(done));
-      continue;
-    }
-    if (hooks.stopped()) return std::optional<RecordAnalysis>();
-    const auto engine = slot.get(plan.setups[units[i].setup]);
-    if (!engine) return engine.error();
-    auto generation = generate_unit(plan, units[i], **engine);
-    if (!generation) return generation.error();
-    if (auto kept = progress->append(to_line(*generation)); !kept) return kept.error();
-    hooks.log(fmt::format("[{}/{}] {} ref_{}{}: Prompt: {}, Gen: {}", i + 1, units.size(), generation->setup,
-                          units[i].reference,
-                          units[i].run > 0 ? fmt::format(" (run {})", units[i].run + 1) : "",
-                          generation->prompt_ids.size(), generation->generated_ids.size()));
-    all.push_back(*std::move(generation));
-  }
-  auto record = assemble(plan, std::move(setups), units, std::move(all));
+  auto all = do_units(plan, units, *progress, setups, hooks);
+  if (!all) return all.error();
+  if (!*all) return std::optional<RecordAnalysis>();
+  auto record = assemble(plan, std::move(setups), units, **std::move(all));
   if (!record) return record.error();
-  auto analysis = write_run(folder, *record, *progress);
+  if (auto taken = take_stamp(*record, progress->stamp(), progress->file()); !taken) return taken.error();
+  auto analysis = write_run(folder, *record);
   if (!analysis) return analysis.error();
   if (auto removed = progress->remove(); !removed) return removed.error();
   return std::optional(*std::move(analysis));
+}
+
+Result<bool> run_generate_shard(const GeneratePlan& plan, const RunShard& shard,
+                                const std::filesystem::path& folder, const RunHooks& hooks) {
+  const auto json = shard_plan(plan_as_json(plan), shard, static_cast<Index>(plan.prompts.size()));
+  if (!json) return json.error();
+  auto progress = Progress::open(folder, *json, stamp_as_json(plan.timestamp, plan.environment));
+  if (!progress) return progress.error();
+  std::vector<Setup> setups = plan.setups;
+  std::vector<Unit> units = units_of(plan);
+  std::erase_if(units, [&](const Unit& unit) { return !holds(shard, unit.reference); });
+  const auto all = do_units(plan, units, *progress, setups, hooks);
+  if (!all) return all.error();
+  return all->has_value();
+}
+
+Result<RecordAnalysis> merge_generate(const JoinedShards& shards, const std::filesystem::path& folder) {
+  auto plan = plan_of(shards.plan, shards.file);
+  if (!plan) return plan.error();
+  std::vector<Setup> setups = plan->setups;
+  if (auto taken = take_ran(setups, shards.stamp, shards.file); !taken) return taken.error();
+  const std::vector<Unit> units = units_of(*plan);
+  std::vector<Index> ranks;
+  for (const Unit& unit : units) ranks.push_back(unit.reference);
+  const auto lines = shards.in_order(ranks);
+  if (!lines) return lines.error();
+  std::vector<Generation> all;
+  for (std::size_t i = 0; i < units.size(); ++i) {
+    if (units[i].setup == 0 &&
+        units[i].run == 0) {  // the first of its reference: what the others must repeat
+      const auto first = generation_from_line((*lines)[i].text, (*lines)[i].place);
+      if (!first) return first.error();
+      plan->prompts[static_cast<std::size_t>(units[i].reference)] = first->prompt_ids;
+    }
+    auto done = read_unit(*plan, units[i], (*lines)[i]);
+    if (!done) return done.error();
+    all.push_back(*std::move(done));
+  }
+  const auto hash = json_get<std::string>(shards.plan, shards.file, "prompts_sha256");
+  if (!hash) return hash.error();
+  if (const std::string found = sha256_hex(Json(plan->prompts).dump()); found != *hash) {
+    return Error{shards.file, "prompts_sha256", *hash, found};
+  }
+  auto record = assemble(*plan, std::move(setups), units, std::move(all));
+  if (!record) return record.error();
+  if (auto taken = take_stamp(*record, shards.stamp, shards.file); !taken) return taken.error();
+  if (std::filesystem::exists(folder / "manifest.json")) {
+    const auto before = read_generation(folder);
+    if (!before) return before.error();
+    if (!(*before == *record)) {
+      return Error{folder.string(), "", "a new folder or what these shards give", "another run"};
+    }
+  }
+  return write_run(folder, *record);
 }
 
 }  // namespace assay

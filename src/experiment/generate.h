@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "experiment/experiment_file.h"
 #include "experiment/run.h"
+#include "experiment/shard.h"
 #include "record/record.h"
 #include "verify/sanity.h"
 
@@ -30,7 +31,7 @@ GenerationSettings settings_of(const GeneratePlan& plan);
 
 // Builds the prompts, hashes the models. Error: a model or document that is not there, setups whose
 // tokenizers give different prompts.
-Result<GeneratePlan> plan_generate(const Experiment& experiment);
+Result<GeneratePlan> plan_generate(const Experiment& experiment, ThreadPool& pool);
 
 // Opens every engine once and checks the prompts against it before anything is computed; then runs unit by
 // unit (setup, then reference, then the repeats of ref_0), resumes what is in `folder`, and at the end writes
@@ -39,5 +40,13 @@ Result<GeneratePlan> plan_generate(const Experiment& experiment);
 Result<std::optional<RecordAnalysis>> run_generate(const GeneratePlan& plan,
                                                    const std::filesystem::path& folder,
                                                    const RunHooks& hooks);
+
+// The units of one shard, as run_generate does them; writes no more than the progress file. Whether all are
+// done: hooks.stopped may have ended it early.
+Result<bool> run_generate_shard(const GeneratePlan& plan, const RunShard& shard,
+                                const std::filesystem::path& folder, const RunHooks& hooks);
+
+// merge_runs of a generation.
+Result<RecordAnalysis> merge_generate(const JoinedShards& shards, const std::filesystem::path& folder);
 
 }  // namespace assay

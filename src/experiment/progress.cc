@@ -5,12 +5,35 @@
 #include "base/file.h"
 
 namespace assay {
-namespace {
-
 namespace fs = std::filesystem;
 
-// The first leaf in which two plans differ.
-Result<void> same_plan(const Json& before, const Json& now, const std::string& file) {
+Result<ProgressFile> read_progress(const fs::path& file) {
+  const auto text = read_text(file);
+  if (!text) return text.error();
+  ProgressFile found{.file = file.string(), .plan = {}, .stamp = {}, .lines = {}, .whole = 0};
+  for (std::size_t end = text->find('\n'); end != std::string::npos; end = text->find('\n', found.whole)) {
+    found.lines.push_back(text->substr(found.whole, end - found.whole));
+    found.whole = end + 1;
+  }
+  const std::string first = file.string() + ":1";
+  if (found.lines.empty()) return Error{first, "", "the plan of a run", "nothing"};
+  auto header = parse_json(found.lines.front(), first);
+  if (!header) return header.error();
+  for (const char* key : {"plan", "stamp"}) {
+    if (!header->is_object() || !header->contains(key)) return Error{first, key, "an object", "nothing"};
+  }
+  found.plan = std::move((*header)["plan"]);
+  found.stamp = std::move((*header)["stamp"]);
+  found.lines.erase(found.lines.begin());
+  return found;
+}
+
+std::string place_of(const std::string& file, std::size_t unit) {
+  return file + ":" + std::to_string(unit + 2);
+}
+
+Result<void> same_plan(const Json& before, const Json& now, const std::string& file,
+                       const std::string& whose) {
   const Json old_leaves = before.flatten();
   const Json new_leaves = now.flatten();
   const auto show = [](const Json& leaves, const std::string& key) {
@@ -21,14 +44,11 @@ Result<void> same_plan(const Json& before, const Json& now, const std::string& f
       if (old_leaves.contains(key) && new_leaves.contains(key) && old_leaves[key] == new_leaves[key]) {
         continue;
       }
-      return Error{file, key.substr(1), show(old_leaves, key) + ", as the interrupted run has it",
-                   show(new_leaves, key)};
+      return Error{file, key.substr(1), show(old_leaves, key) + whose, show(new_leaves, key)};
     }
   }
   return {};
 }
-
-}  // namespace
 
 Result<Progress> Progress::open(const fs::path& folder, const Json& plan, const Json& stamp) {
   Progress progress(folder / "progress.jsonl", plan, stamp);
@@ -47,38 +67,18 @@ Result<Progress> Progress::open(const fs::path& folder, const Json& plan, const 
 }
 
 Result<void> Progress::resume() {
-  auto text = read_text(file_);
-  if (!text) return text.error();
-  const std::size_t end = text->rfind('\n');
-  const std::size_t whole = end == std::string::npos ? 0 : end + 1;
-  if (whole < text->size()) {  // torn by a kill or a power cut
-    std::error_code failed;
-    fs::resize_file(file_, whole, failed);
-    if (failed) return Error{file_.string(), "", "a file that can be cut", failed.message()};
-    text->resize(whole);
+  auto found = read_progress(file_);
+  if (!found) return found.error();
+  std::error_code failed;
+  if (found->whole < fs::file_size(file_)) fs::resize_file(file_, found->whole, failed);
+  if (failed) return Error{file_.string(), "", "a file that can be cut", failed.message()};
+  if (auto same = same_plan(found->plan, plan_, file_.string(), ", as the interrupted run has it"); !same) {
+    return same;
   }
-  std::size_t begin = 0;
-  while (begin < text->size()) {
-    const std::size_t line_end = text->find('\n', begin);
-    lines_.push_back(text->substr(begin, line_end - begin));
-    begin = line_end + 1;
-  }
-  const std::string first = file_.string() + ":1";
-  if (lines_.empty()) return Error{first, "", "the plan of a run", "nothing"};
-  const auto header = parse_json(lines_.front(), first);
-  if (!header) return header.error();
-  for (const char* key : {"plan", "stamp"}) {
-    if (!header->is_object() || !header->contains(key)) return Error{first, key, "an object", "nothing"};
-  }
-  if (auto same = same_plan((*header)["plan"], plan_, file_.string()); !same) return same;
-  stamp_ = (*header)["stamp"];
-  lines_.erase(lines_.begin());
+  stamp_ = std::move(found->stamp);
+  lines_ = std::move(found->lines);
   started_ = true;
   return {};
-}
-
-std::string Progress::place(std::size_t line) const {
-  return file_.string() + ":" + std::to_string(line + 2);
 }
 
 const Json& Progress::keep(const std::string& key, const Json& value) {

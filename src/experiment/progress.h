@@ -11,6 +11,24 @@
 
 namespace assay {
 
+struct ProgressFile {
+  std::string file;
+  Json plan;
+  Json stamp;
+  std::vector<std::string> lines;  // of units
+  std::size_t whole = 0;           // bytes of whole lines; what follows was torn by a kill or a power cut
+};
+
+// Error: not a progress file.
+Result<ProgressFile> read_progress(const std::filesystem::path& file);
+
+// "run/progress.jsonl:2" for the line of the first unit.
+std::string place_of(const std::string& file, std::size_t unit);
+
+// Error: the first leaf in which two plans differ, in `file`; `whose` follows what `before` has.
+Result<void> same_plan(const Json& before, const Json& now, const std::string& file,
+                       const std::string& whose);
+
 class Progress {
  public:
   // Starts a run in `folder`, or resumes one. `plan` is all that decides the result; `stamp` (time,
@@ -21,7 +39,7 @@ class Progress {
   const Json& stamp() const { return stamp_; }
   const std::vector<std::string>& lines() const { return lines_; }
   std::string file() const { return file_.string(); }
-  std::string place(std::size_t line) const;  // "run/progress.jsonl:2" for lines()[0]
+  std::string place(std::size_t line) const { return place_of(file(), line); }
 
   // Puts a value into the stamp that is only known once engines are open, before the first append; returns
   // the stamp's value, which of a resumed run is that of its first start.

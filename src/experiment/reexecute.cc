@@ -16,8 +16,7 @@ std::vector<TokenId> tokens_of(const Generation& claim) {
   return tokens;
 }
 
-Result<Reexecution> reexecute(const Generation& claim, const GenerationSettings& settings, Replay replay,
-                              const std::string& verifier, Engine& engine) {
+ScoreRequest request_of(const Generation& claim, const GenerationSettings& settings, Replay replay) {
   ScoreRequest request{.tokens = tokens_of(claim),
                        .prompt_length = static_cast<Index>(claim.prompt_ids.size()),
                        .asked = {},
@@ -32,18 +31,28 @@ Result<Reexecution> reexecute(const Generation& claim, const GenerationSettings&
       request.asked.push_back(std::move(asked));
     }
   }
-  auto scores = engine.score(request);
-  if (!scores) return scores.error();
+  return request;
+}
+
+Reexecution reexecution_of(const Generation& claim, const std::string& verifier, Scores scores) {
   Reexecution run{.claimed = claim.setup,
                   .verifier = verifier,
                   .reference = claim.reference,
                   .prefill = {},
                   .decode = {},
-                  .tokens = std::move(scores->tokens)};
-  for (PositionScores& position : scores->positions) {
-    (position.position < request.prompt_length ? run.prefill : run.decode).push_back(std::move(position));
+                  .tokens = std::move(scores.tokens)};
+  const auto prompt = static_cast<Index>(claim.prompt_ids.size());
+  for (PositionScores& position : scores.positions) {
+    (position.position < prompt ? run.prefill : run.decode).push_back(std::move(position));
   }
   return run;
+}
+
+Result<Reexecution> reexecute(const Generation& claim, const GenerationSettings& settings, Replay replay,
+                              const std::string& verifier, Engine& engine) {
+  auto scores = engine.score(request_of(claim, settings, replay));
+  if (!scores) return scores.error();
+  return reexecution_of(claim, verifier, *std::move(scores));
 }
 
 }  // namespace assay

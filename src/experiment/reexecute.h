@@ -12,8 +12,14 @@ namespace assay {
 
 std::vector<TokenId> tokens_of(const Generation& claim);  // prompt, then generated
 
-// The scores of the record's own ids at its own positions beside the verifier's top k, and a check of every
+// Asks for the scores of the record's own ids at its own positions beside the verifier's top k, and for a check of every
 // generated token. `settings` are the record's.
+ScoreRequest request_of(const Generation& claim, const GenerationSettings& settings, Replay replay);
+
+// What that request was answered.
+Reexecution reexecution_of(const Generation& claim, const std::string& verifier, Scores scores);
+
+// Both, with the engine in between.
 Result<Reexecution> reexecute(const Generation& claim, const GenerationSettings& settings, Replay replay,
                               const std::string& verifier, Engine& engine);
 

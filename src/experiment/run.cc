@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <ctime>
 
 #include "checkpoint/model_files.h"
@@ -29,6 +30,21 @@ Result<Environment> values_of(const Json& object, const std::string& file, const
   return environment;
 }
 
+// What an engine said of itself under the name `setup`: all but the isa, which changes no bit.
+Result<void> same_values(const Environment& before, const Environment& now, const std::string& file,
+                         const std::string& setup, const std::string& whose) {
+  const auto shown = [](const std::string& value) { return value.empty() ? "nothing" : value; };
+  for (const auto* values : {&before, &now}) {
+    for (const auto& [key, ignored] : *values) {
+      const std::string expected = lookup(before, key);
+      const std::string found = lookup(now, key);
+      if (changes_no_bit(key) || expected == found) continue;
+      return Error{file, fmt::format("ran/{}/{}", setup, key), shown(expected) + whose, shown(found)};
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Error place_in_experiment(Error error, const std::string& file, const Setup& setup) {
@@ -52,13 +68,20 @@ Result<Engine*> EngineSlot::get(const Setup& setup) {
 
 const char* word(Replay replay) { return replay == Replay::prefill ? "prefill" : "decode"; }
 
-Result<std::vector<Setup>> hash_setups(std::vector<Setup> setups) {
-  for (Setup& setup : setups) {
+Result<std::vector<Setup>> hash_setups(std::vector<Setup> setups, ThreadPool& pool) {
+  std::vector<std::filesystem::path> folders;  // each once
+  std::vector<std::size_t> folder_of;          // by setup
+  for (const Setup& setup : setups) {
     const auto folder = find_model(setup.model);
     if (!folder) return folder.error();
-    const auto files = hash_files(*folder);
-    if (!files) return files.error();
-    setup.weights_sha256 = hash_of_model(*files);
+    const auto place = std::find(folders.begin(), folders.end(), *folder);
+    folder_of.push_back(static_cast<std::size_t>(place - folders.begin()));
+    if (place == folders.end()) folders.push_back(*folder);
+  }
+  const auto hashes = hash_files(folders, pool);
+  if (!hashes) return hashes.error();
+  for (std::size_t i = 0; i < setups.size(); ++i) {
+    setups[i].weights_sha256 = hash_of_model((*hashes)[folder_of[i]]);
   }
   return setups;
 }
@@ -82,21 +105,37 @@ Result<void> settle_ran(std::vector<Setup>& setups, Progress& progress) {
   Json now = Json::object();
   for (const Setup& setup : setups) now[verifier_name(setup, setups)] = values_as_json(setup.ran);
   const Json first = progress.keep("ran", now);
-  const auto shown = [](const std::string& value) { return value.empty() ? "nothing" : value; };
   for (Setup& setup : setups) {
     const std::string name = verifier_name(setup, setups);
     auto before = values_of(first, progress.file(), name);
     if (!before) return before.error();
-    for (const auto* values : {&*before, &setup.ran}) {
-      for (const auto& [key, ignored] : *values) {
-        const std::string expected = lookup(*before, key);
-        const std::string found = lookup(setup.ran, key);
-        if (key == "isa" || expected == found) continue;
-        return Error{progress.file(), fmt::format("ran/{}/{}", name, key),
-                     shown(expected) + ", as the interrupted run has it", shown(found)};
-      }
-    }
+    auto same = same_values(*before, setup.ran, progress.file(), name, ", as the interrupted run has it");
+    if (!same) return same;
     setup.ran = *std::move(before);
+  }
+  return {};
+}
+
+Result<void> take_ran(std::vector<Setup>& setups, const Json& stamp, const std::string& file) {
+  const Json ran = stamp.value("ran", Json());
+  for (Setup& setup : setups) {
+    auto values = values_of(ran, file, verifier_name(setup, setups));
+    if (!values) return values.error();
+    setup.ran = *std::move(values);
+  }
+  return {};
+}
+
+Result<void> same_engines(const Json& first_stamp, const Json& second_stamp, const std::string& first,
+                          const std::string& second) {
+  const Json expected = first_stamp.value("ran", Json::object());
+  const Json found = second_stamp.value("ran", Json::object());
+  for (const auto& [name, ignored] : expected.items()) {
+    const auto before = values_of(expected, first, name);
+    if (!before) return before.error();
+    const auto now = values_of(found, second, name);
+    if (!now) return now.error();
+    if (auto same = same_values(*before, *now, second, name, ", as " + first + " has it"); !same) return same;
   }
   return {};
 }
@@ -136,11 +175,51 @@ Json setups_as_json(const std::vector<Setup>& setups) {
   Json all = Json::object();
   for (const Setup& setup : setups) {
     all[verifier_name(setup, setups)] = {
-        {"model", setup.model},   {"quantization", setup.quantization},     {"dtype", setup.dtype},
-        {"device", setup.device}, {"weights_sha256", setup.weights_sha256}, {"profile", setup.profile},
-        {"kernel", setup.kernel}, {"prefill_tokens", setup.prefill_tokens}};
+        {"name", setup.name},       {"model", setup.model},   {"quantization", setup.quantization},
+        {"dtype", setup.dtype},     {"device", setup.device}, {"weights_sha256", setup.weights_sha256},
+        {"profile", setup.profile}, {"kernel", setup.kernel}, {"prefill_tokens", setup.prefill_tokens}};
   }
   return all;
+}
+
+Result<std::vector<Setup>> setups_of(const Json& plan, const std::string& file) {
+  if (!plan.contains("setups") || !plan["setups"].is_object()) {
+    return Error{file, "plan.setups", "an object", "something else"};
+  }
+  std::vector<Setup> setups;
+  for (const auto& [key, fields] : plan["setups"].items()) {
+    Setup setup;
+    for (const auto& [name, text] : {std::pair("name", &setup.name),
+                                     {"model", &setup.model},
+                                     {"quantization", &setup.quantization},
+                                     {"dtype", &setup.dtype},
+                                     {"device", &setup.device},
+                                     {"weights_sha256", &setup.weights_sha256},
+                                     {"profile", &setup.profile},
+                                     {"kernel", &setup.kernel}}) {
+      auto value = json_get<std::string>(fields, file, name);
+      if (!value) return value.error();
+      *text = *std::move(value);
+    }
+    const auto tokens = json_get<Index>(fields, file, "prefill_tokens");
+    if (!tokens) return tokens.error();
+    setup.prefill_tokens = *tokens;
+    setups.push_back(std::move(setup));
+  }
+  return setups;
+}
+
+Result<Sampling> sampling_of_plan(const Json& plan, const std::string& file) {
+  const Json fields = plan.value("sampling", Json());
+  const auto name = json_get<std::string>(fields, file, "sampler");
+  if (!name) return name.error();
+  const auto temperature = json_get<double>(fields, file, "temperature");
+  if (!temperature) return temperature.error();
+  const auto seed = json_get<std::uint64_t>(fields, file, "seed");
+  if (!seed) return seed.error();
+  const auto known = sampler(*name);
+  if (!known) return Error{file, "sampler", "a known sampler", *name};
+  return Sampling{.sampler = *known, .temperature = *temperature, .seed = *seed};
 }
 
 Json stamp_as_json(const std::string& timestamp, const Environment& environment) {

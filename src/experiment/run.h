@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/thread_pool.h"
 #include "engine/engine.h"
 #include "record/record.h"
 
@@ -45,7 +46,8 @@ class EngineSlot {
 const char* word(Replay replay);  // "prefill", "decode"
 
 // The setups with weights_sha256 filled in: one hash of all the model's files that fix numbers and tokens.
-Result<std::vector<Setup>> hash_setups(std::vector<Setup> setups);
+// A model of several setups is read once.
+Result<std::vector<Setup>> hash_setups(std::vector<Setup> setups, ThreadPool& pool);
 
 // Every id of `tokens` is in the engine's vocabulary, and they and `more` tokens fit its context. `file` and
 // `key` name them in the Error.
@@ -58,15 +60,24 @@ std::vector<Setup> under_devices(const std::vector<Setup>& setups, const std::ve
 std::string utc_now();  // "2026-01-02T03:04:05Z"
 
 // Settles Setup::ran, as the engines just opened describe themselves: a run keeps what its first start
-// recorded. Error: the engine of a resumed run differs from that in more than its isa, which changes no bit.
+// recorded. Error: the engine of a resumed run differs from that in more than changes_no_bit.
 Result<void> settle_ran(std::vector<Setup>& setups, Progress& progress);
+
+// Setup::ran as a stamp has it.
+Result<void> take_ran(std::vector<Setup>& setups, const Json& stamp, const std::string& file);
+
+// Error: the engines of `second`'s stamp differ from those of `first`'s in more than their isa.
+Result<void> same_engines(const Json& first_stamp, const Json& second_stamp, const std::string& first,
+                          const std::string& second);
 
 // The sampling of one request: `sampling` with the seed of its reference.
 Sampling sampling_of(Sampling sampling, Index reference);
 
 // Parts of plans and stamps (experiment/progress.h). Setups are named as verifier_name does.
 Json setups_as_json(const std::vector<Setup>& setups);
+Result<std::vector<Setup>> setups_of(const Json& plan, const std::string& file);
 Json sampling_as_json(const Sampling& sampling);
+Result<Sampling> sampling_of_plan(const Json& plan, const std::string& file);
 Json stamp_as_json(const std::string& timestamp, const Environment& environment);
 Result<std::string> timestamp_of(const Json& stamp, const std::string& file);
 Result<Environment> environment_of(const Json& stamp, const std::string& file);

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <span>
 
 #include "base/file.h"
 #include "experiment/environment.h"
@@ -73,10 +75,9 @@ Result<void> check_engines(const VerifyPlan& plan, EngineSlot& slot, std::vector
   return {};
 }
 
-Result<Reexecution> read_unit(const VerifyPlan& plan, const Unit& unit, const Progress& progress,
-                              std::size_t index) {
-  const std::string place = progress.place(index);
-  auto run = reexecution_from_line(progress.lines()[index], place);
+Result<Reexecution> read_unit(const VerifyPlan& plan, const Unit& unit, const UnitLine& line) {
+  const std::string& place = line.place;
+  auto run = reexecution_from_line(line.text, place);
   if (!run) return run.error();
   const Generation& claim = plan.record.generations[unit.claim];
   const std::string verifier = verifier_name(plan.setups[unit.verifier], plan.setups);
@@ -95,13 +96,12 @@ std::string log_line(const Comparison& comparison, const std::vector<Setup>& set
                      comparison.prefill.mean, comparison.decode.mean);
 }
 
-Result<Verification> assemble(const VerifyPlan& plan, std::vector<Setup> setups, const Progress& progress,
-                              const std::string& folder, const std::vector<Unit>& units,
+Result<Verification> assemble(const VerifyPlan& plan, std::vector<Setup> setups, const Json& stamp,
+                              const std::string& file, const std::vector<Unit>& units,
                               std::vector<Reexecution> runs) {
-  const std::string place = folder + "/progress.jsonl";
-  const auto timestamp = timestamp_of(progress.stamp(), place);
+  const auto timestamp = timestamp_of(stamp, file);
   if (!timestamp) return timestamp.error();
-  const auto environment = environment_of(progress.stamp(), place);
+  const auto environment = environment_of(stamp, file);
   if (!environment) return environment.error();
   const auto within = analyze_record(plan.record, plan.record_file, plan.rule);
   if (!within) return within.error();
@@ -152,11 +152,119 @@ Result<VerificationAnalysis> write_run(const std::filesystem::path& folder, cons
   return analysis;
 }
 
+// Opens the engines, then does those of `units` that the progress file does not have; nothing: stopped early.
+// The first of `units`, with those that follow it and share its verifier and prompt: at most so many.
+std::span<const Unit> together(const VerifyPlan& plan, std::span<const Unit> units, std::size_t most) {
+  const auto prompt_of = [&](const Unit& unit) -> const auto& {
+    return plan.record.generations[unit.claim].prompt_ids;
+  };
+  const Unit& first = units.front();
+  std::size_t count = 1;
+  while (count < std::min(most, units.size()) && units[count].verifier == first.verifier &&
+         prompt_of(units[count]) == prompt_of(first)) {
+    ++count;
+  }
+  return units.first(count);
+}
+
+Result<std::vector<Scores>> score_units(const VerifyPlan& plan, std::span<const Unit> units, Engine& engine) {
+  std::vector<ScoreRequest> requests;
+  for (const Unit& unit : units) {
+    requests.push_back(request_of(plan.record.generations[unit.claim], plan.record.settings, plan.replay));
+  }
+  return engine.score_together(requests);
+}
+
+Result<std::optional<std::vector<Reexecution>>> do_units(const VerifyPlan& plan,
+                                                         const std::vector<Unit>& units, Progress& progress,
+                                                         std::vector<Setup>& setups, const RunHooks& hooks) {
+  EngineSlot slot(hooks, plan.file);
+  if (auto checked = check_engines(plan, slot, setups); !checked) return checked.error();
+  if (auto settled = settle_ran(setups, progress); !settled) return settled.error();
+  std::vector<Reexecution> runs;
+  for (std::size_t i = 0; i < units.size() && i < progress.lines().size(); ++i) {
+    auto done = read_unit(plan, units[i], {progress.lines()[i], progress.place(i)});
+    if (!done) return done.error();
+    runs.push_back(*std::move(done));
+  }
+  while (runs.size() < units.size()) {
+    if (hooks.stopped()) return std::optional<std::vector<Reexecution>>();
+    const std::span left = std::span(units).subspan(runs.size());
+    const Setup& verifier = plan.setups[left.front().verifier];
+    const auto engine = slot.get(verifier);
+    if (!engine) return engine.error();
+    const auto most = static_cast<std::size_t>((*engine)->most_together(plan.replay));
+    const auto some = together(plan, left, most);
+    auto scores = score_units(plan, some, **engine);
+    if (!scores) return scores.error();
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      const Generation& claim = plan.record.generations[some[i].claim];
+      auto run = reexecution_of(claim, verifier_name(verifier, plan.setups), std::move((*scores)[i]));
+      const auto compared = compare_one(claim, run, plan.rule, plan.record.settings.top_k);
+      if (!compared) return compared.error();
+      if (auto kept = progress.append(to_line(run)); !kept) return kept.error();
+      hooks.log(log_line(*compared, plan.setups, runs.size(), units.size()));
+      runs.push_back(std::move(run));
+    }
+  }
+  return std::optional(std::move(runs));
+}
+
+// The record's references, ascending.
+std::vector<Index> references_of(const Record& record) {
+  std::set<Index> references;
+  for (const Generation& claim : record.generations) references.insert(claim.reference);
+  return {references.begin(), references.end()};
+}
+
+// By unit: the place of its reference among the record's.
+std::vector<Index> ranks_of(const VerifyPlan& plan, const std::vector<Unit>& units) {
+  const std::vector<Index> references = references_of(plan.record);
+  std::vector<Index> ranks;
+  for (const Unit& unit : units) {
+    const Index reference = plan.record.generations[unit.claim].reference;
+    ranks.push_back(std::lower_bound(references.begin(), references.end(), reference) - references.begin());
+  }
+  return ranks;
+}
+
+Result<VerifyPlan> plan_of(const Json& json, const std::string& file, const DecisionOptions& decision) {
+  const auto record_file = json_get<std::string>(json, file, "record_file");
+  if (!record_file) return record_file.error();
+  auto record = read_generation(*record_file);
+  if (!record) return record.error();
+  const auto print = json_get<std::string>(json, file, "record");
+  if (!print) return print.error();
+  if (const std::string found = fingerprint(*record); found != *print) {
+    return Error{*record_file, "fingerprint", *print + ", as the shards verified it", found};
+  }
+  auto setups = setups_of(json, file);
+  if (!setups) return setups.error();
+  const auto replay = json_get<std::string>(json, file, "replay");
+  if (!replay) return replay.error();
+  if (*replay != word(Replay::prefill) && *replay != word(Replay::decode)) {
+    return Error{file, "replay", "prefill or decode", *replay};
+  }
+  const auto distance = json_get<std::string>(json, file, "distance");
+  if (!distance) return distance.error();
+  const auto rule = distance_rule(*distance);
+  if (!rule) return Error{file, "distance", "a known rule", *distance};
+  return VerifyPlan{.file = file,
+                    .record = *std::move(record),
+                    .record_file = *record_file,
+                    .setups = *std::move(setups),
+                    .replay = *replay == word(Replay::decode) ? Replay::decode : Replay::prefill,
+                    .rule = *rule,
+                    .decision = decision,
+                    .environment = {},
+                    .timestamp = {}};
+}
+
 }  // namespace
 
 Result<VerifyPlan> plan_verify(const Experiment& experiment, const std::filesystem::path& record,
-                               Replay replay, DistanceRule rule, const std::vector<std::string>& devices,
-                               DecisionOptions decision) {
+                               ThreadPool& pool, Replay replay, DistanceRule rule,
+                               const std::vector<std::string>& devices, DecisionOptions decision) {
   auto read = read_generation(record);
   if (!read) return read.error();
   const auto& claims = read->setups;
@@ -169,7 +277,7 @@ Result<VerifyPlan> plan_verify(const Experiment& experiment, const std::filesyst
     return Error{experiment.file.string(), "setups", "one of the record's setups (" + names + ")",
                  "none of them"};
   }
-  auto setups = hash_setups(experiment.setups);
+  auto setups = hash_setups(experiment.setups, pool);
   if (!setups) return setups.error();
   Environment environment = capture_environment();
   if (decision.calibration) {
@@ -195,38 +303,65 @@ Result<std::optional<VerificationAnalysis>> run_verify(const VerifyPlan& plan,
                                                        const RunHooks& hooks) {
   auto progress = Progress::open(folder, plan_as_json(plan), stamp_as_json(plan.timestamp, plan.environment));
   if (!progress) return progress.error();
-  EngineSlot slot(hooks, plan.file);
   std::vector<Setup> ran = plan.setups;
-  if (auto checked = check_engines(plan, slot, ran); !checked) return checked.error();
-  if (auto settled = settle_ran(ran, *progress); !settled) return settled.error();
   const std::vector<Unit> units = units_of(plan);
-  std::vector<Reexecution> runs;
-  for (std::size_t i = 0; i < units.size(); ++i) {
-    if (i < progress->lines().size()) {
-      auto done = read_unit(plan, units[i], *progress, i);
-      if (!done) return done.error();
-      runs.push_back(*std::move(done));
-      continue;
-    }
-    if (hooks.stopped()) return std::optional<VerificationAnalysis>();
-    const auto engine = slot.get(plan.setups[units[i].verifier]);
-    if (!engine) return engine.error();
-    auto run = reexecute(plan.record.generations[units[i].claim], plan.record.settings, plan.replay,
-                         verifier_name(plan.setups[units[i].verifier], plan.setups), **engine);
-    if (!run) return run.error();
-    const auto compared =
-        compare_one(plan.record.generations[units[i].claim], *run, plan.rule, plan.record.settings.top_k);
-    if (!compared) return compared.error();
-    if (auto kept = progress->append(to_line(*run)); !kept) return kept.error();
-    hooks.log(log_line(*compared, plan.setups, i, units.size()));
-    runs.push_back(*std::move(run));
-  }
-  auto verification = assemble(plan, std::move(ran), *progress, folder.string(), units, std::move(runs));
+  auto runs = do_units(plan, units, *progress, ran, hooks);
+  if (!runs) return runs.error();
+  if (!*runs) return std::optional<VerificationAnalysis>();
+  auto verification =
+      assemble(plan, std::move(ran), progress->stamp(), progress->file(), units, **std::move(runs));
   if (!verification) return verification.error();
   auto analysis = write_run(folder, *verification, plan.decision);
   if (!analysis) return analysis.error();
   if (auto removed = progress->remove(); !removed) return removed.error();
   return std::optional(*std::move(analysis));
+}
+
+Result<bool> run_verify_shard(const VerifyPlan& plan, const RunShard& shard,
+                              const std::filesystem::path& folder, const RunHooks& hooks) {
+  const auto references = static_cast<Index>(references_of(plan.record).size());
+  const auto json = shard_plan(plan_as_json(plan), shard, references);
+  if (!json) return json.error();
+  auto progress = Progress::open(folder, *json, stamp_as_json(plan.timestamp, plan.environment));
+  if (!progress) return progress.error();
+  std::vector<Setup> ran = plan.setups;
+  const std::vector<Unit> all = units_of(plan);
+  const std::vector<Index> ranks = ranks_of(plan, all);
+  std::vector<Unit> units;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (holds(shard, ranks[i])) units.push_back(all[i]);
+  }
+  const auto runs = do_units(plan, units, *progress, ran, hooks);
+  if (!runs) return runs.error();
+  return runs->has_value();
+}
+
+Result<VerificationAnalysis> merge_verify(const JoinedShards& shards, const std::filesystem::path& folder,
+                                          const DecisionOptions& decision) {
+  const auto plan = plan_of(shards.plan, shards.file, decision);
+  if (!plan) return plan.error();
+  std::vector<Setup> ran = plan->setups;
+  if (auto taken = take_ran(ran, shards.stamp, shards.file); !taken) return taken.error();
+  const std::vector<Unit> units = units_of(*plan);
+  const auto lines = shards.in_order(ranks_of(*plan, units));
+  if (!lines) return lines.error();
+  std::vector<Reexecution> runs;
+  for (std::size_t i = 0; i < units.size(); ++i) {
+    auto done = read_unit(*plan, units[i], (*lines)[i]);
+    if (!done) return done.error();
+    runs.push_back(*std::move(done));
+  }
+  const auto verification =
+      assemble(*plan, std::move(ran), shards.stamp, shards.file, units, std::move(runs));
+  if (!verification) return verification.error();
+  if (std::filesystem::exists(folder / "manifest.json")) {
+    const auto before = read_verification(folder);
+    if (!before) return before.error();
+    if (!(*before == *verification)) {
+      return Error{folder.string(), "", "a new folder or what these shards give", "another run"};
+    }
+  }
+  return write_run(folder, *verification, plan->decision);
 }
 
 }  // namespace assay

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "experiment/experiment_file.h"
 #include "experiment/run.h"
+#include "experiment/shard.h"
 #include "record/record.h"
 #include "verify/analysis.h"
 
@@ -31,8 +32,8 @@ struct VerifyPlan {
 // its own. Error: a record that does not read, a model that is not there, no setup of the experiment that has
 // the name of one in the record, a calibration that is not for the verifier's models.
 Result<VerifyPlan> plan_verify(const Experiment& experiment, const std::filesystem::path& record,
-                               Replay replay, DistanceRule rule, const std::vector<std::string>& devices = {},
-                               DecisionOptions decision = {});
+                               ThreadPool& pool, Replay replay, DistanceRule rule,
+                               const std::vector<std::string>& devices = {}, DecisionOptions decision = {});
 
 // As run_generate. Units go by verifier, then reference, then claim, so that a prompt shared by several
 // claims stays in the engine's cache. Writes the run folder with metrics.json,
@@ -40,5 +41,13 @@ Result<VerifyPlan> plan_verify(const Experiment& experiment, const std::filesyst
 Result<std::optional<VerificationAnalysis>> run_verify(const VerifyPlan& plan,
                                                        const std::filesystem::path& folder,
                                                        const RunHooks& hooks);
+
+// As run_generate_shard.
+Result<bool> run_verify_shard(const VerifyPlan& plan, const RunShard& shard,
+                              const std::filesystem::path& folder, const RunHooks& hooks);
+
+// merge_runs of a verification; reads the record again from where the shards read it.
+Result<VerificationAnalysis> merge_verify(const JoinedShards& shards, const std::filesystem::path& folder,
+                                          const DecisionOptions& decision);
 
 }  // namespace assay

@@ -22,7 +22,7 @@ Result<Setup> EngineShelf::described(Setup setup) {
   setup.ran = (*opened)->describe();
   std::string& hash = hashes_[setup.model];
   if (hash.empty()) {
-    const auto hashed = hash_setups({setup});
+    const auto hashed = hash_setups({setup}, pool_);
     if (!hashed) return hashed.error();
     hash = hashed->front().weights_sha256;
   }

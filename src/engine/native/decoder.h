@@ -11,19 +11,12 @@
 #include "checkpoint/config.h"
 #include "engine/native/decoder_weights.h"
 #include "engine/native/linear_product.h"
+#include "engine/native/pass.h"
 #include "engine/native/rotary.h"
 #include "kernels/compute.h"
 #include "kernels/kv_cache.h"
 
 namespace assay {
-
-// The positions first .. first + rows - 1 that an engine sends through the layers together: what a kernel's
-// tiles and splits are chosen for.
-struct Pass {
-  Index first = 0;
-  Index rows = 0;
-  bool operator==(const Pass&) const = default;
-};
 
 // What is known of the tokens seen so far: keys and values of every layer, and the final hidden states.
 struct DecoderState {
@@ -41,7 +34,7 @@ struct DecoderState {
 // Holds references: `config`, `weights` and what `compute` refers to must outlive it. One call at a time.
 class Decoder {
  public:
-  // `kernel` runs the linear layers of the decoder, and must take them (LinearProduct::check).
+  // `kernel` runs the linear layers of the decoder, and must take them (layer_problems.h).
   Decoder(const ModelConfig& config, const DecoderWeights& weights, const Compute& compute,
           const KernelChoice& kernel);
 

@@ -162,7 +162,8 @@ DecoderLayer load_layer(Loader& loader, const ModelConfig& config, Index index) 
   return layer;
 }
 
-// What the kernels ask of a configuration beyond what the checkpoint does.
+}  // namespace
+
 std::optional<Error> unsupported(const Weights& weights, const ModelConfig& config) {
   const std::string file =
       weights.files().empty() ? "" : (weights.files()[0].parent_path() / "config.json").string();
@@ -176,8 +177,6 @@ std::optional<Error> unsupported(const Weights& weights, const ModelConfig& conf
   }
   return std::nullopt;
 }
-
-}  // namespace
 
 Result<DecoderWeights> load_decoder(const Weights& weights, const ModelConfig& config, Dtype dtype,
                                     const WeightForm& form, ThreadPool& pool) {

@@ -62,6 +62,9 @@ struct DecoderWeights {
   Linear lm_head;                 // [H, vocabulary]
 };
 
+// What the kernels ask of a configuration beyond what the checkpoint's readers do; nothing where it is all right.
+std::optional<Error> unsupported(const Weights& weights, const ModelConfig& config);
+
 // All weights in `dtype` (FP16 or BF16); quantized linears dequantized once, RN((q - z) s), but for what
 // `form` asks. Error: whatever the checkpoint's readers refuse, and extents that the kernels do not take (D a
 // multiple of 16).

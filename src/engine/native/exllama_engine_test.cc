@@ -49,7 +49,7 @@ std::vector<PositionScores> score(Engine& engine, const ScoreRequest& request) {
 std::vector<PositionScores> score(const Setup& setup, const ScoreRequest& request, int threads = 2,
                                   Isa isa = fastest_isa()) {
   ThreadPool pool(threads);
-  auto engine = open_engine(setup, pool, isa);
+  auto engine = open_engine(setup, pool, {.isa = isa});
   if (!engine) throw Fault(engine.error().message());
   return score(**engine, request);
 }

@@ -22,25 +22,6 @@ LinearProblem problem_of(const Linear& linear, Index rows) {
 
 }  // namespace
 
-Result<void> LinearProduct::check(const Linear& linear, const std::string& file,
-                                  const std::string& name) const {
-  const bool exllama = kernel_.kernel == KernelName::exllama;
-  for (const Index rows : {exllama ? kExllamaMostRows + 1 : Index{1}, Index{2048}}) {
-    const auto made = schedule_for(kernel_, problem_of(linear, rows), spec_of(compute_.device));
-    if (made) continue;
-    Error error = made.error();
-    error.file = file;
-    error.key = name + (error.key.empty() ? "" : ": " + error.key);
-    return error;
-  }
-  require(!exllama || linear.integers.has_value(), "exllama's weights are loaded with their integers");
-  return {};
-}
-
-bool LinearProduct::rows_change_bits(const Linear& linear) const {
-  return assay::rows_change_bits(kernel_, problem_of(linear, 1), spec_of(compute_.device));
-}
-
 const Schedule& LinearProduct::schedule(const Linear& linear, Index pass_rows) {
   const Key key(pass_rows, linear.weight.columns, linear.weight.rows);
   if (const auto found = schedules_.find(key); found != schedules_.end()) return found->second;

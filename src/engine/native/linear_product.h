@@ -6,7 +6,6 @@
 #include <tuple>
 #include <vector>
 
-#include "base/error.h"
 #include "engine/native/decoder_weights.h"
 #include "kernels/compute.h"
 #include "kernels/recipes/choose.h"
@@ -20,15 +19,9 @@ class LinearProduct {
 
   // y = RN(x W), then the layer's own output scale and bias. `x` and `out` point to the first of `rows`,
   // which lie in a pass of `pass_rows`. `noise` orders what the kernel leaves to chance in this product.
-  // Fault: a layer that check() refuses.
+  // Fault: a layer that the kernel does not take (layer_problems.h).
   void run(const Linear& linear, Index pass_rows, RowRange rows, const float* x, float* out,
            std::uint64_t noise = 0);
-
-  // Whether a row's bits depend on the rows of its pass.
-  bool rows_change_bits(const Linear& linear) const;
-
-  // Whether the kernel takes the layer. Error (key = `name`): the kernel's own reason.
-  Result<void> check(const Linear& linear, const std::string& file, const std::string& name) const;
 
  private:
   const Schedule& schedule(const Linear& linear, Index pass_rows);

@@ -12,24 +12,28 @@
 namespace assay {
 namespace {
 
-bool any_row_changes_bits(const DecoderWeights& weights, const LinearProduct& product) {
-  const auto linears = linears_of(weights.layers.at(0));  // every layer has the same shapes
-  return std::any_of(linears.begin(), linears.end(),
-                     [&](const auto& linear) { return product.rows_change_bits(*linear.first); });
+bool any_row_changes_bits(const std::vector<LayerProblem>& problems, const NativeSetup& setup) {
+  return std::any_of(problems.begin(), problems.end(), [&](const LayerProblem& layer) {
+    return rows_change_bits(setup.kernel, layer.problem, setup.device);
+  });
 }
 
 }  // namespace
 
-NativeEngine::NativeEngine(std::string model, ModelConfig config, DecoderWeights weights,
-                           const Compute& compute, const KernelChoice& kernel, Index prefill_tokens)
+NativeEngine::NativeEngine(std::string model, ModelConfig config, const NativeSetup& setup, const Ops& ops,
+                           std::unique_ptr<DecoderBackend> backend)
     : model_(std::move(model)),
       config_(std::move(config)),
-      weights_(std::move(weights)),
-      compute_(compute),
-      kernel_(kernel),
-      prefill_tokens_(prefill_tokens),
-      rows_change_bits_(any_row_changes_bits(weights_, LinearProduct(kernel, compute))),
-      decoder_(config_, weights_, compute_, kernel_) {}
+      setup_(setup),
+      ops_(ops),
+      problems_(layer_problems(config_, ops.dtype)),
+      rows_change_bits_(any_row_changes_bits(problems_, setup_)),
+      backend_(std::move(backend)) {}
+
+void NativeEngine::forget() {
+  tokens_.clear();
+  passes_.clear();
+}
 
 std::optional<Error> NativeEngine::check_tokens(std::span<const TokenId> tokens, Index capacity) const {
   if (tokens.empty()) return Error{model_, "tokens", "at least one token", "none"};
@@ -83,131 +87,159 @@ std::optional<Error> NativeEngine::check_sampling(const Sampling& sampling) cons
 
 std::vector<Pass> NativeEngine::prefill_passes(Index prompt) const {
   std::vector<Pass> passes;
-  for (Index first = 0; first < prompt; first += prefill_tokens_) {
-    passes.push_back({first, std::min(prefill_tokens_, prompt - first)});
+  for (Index first = 0; first < prompt; first += setup_.prefill_tokens) {
+    passes.push_back({first, std::min(setup_.prefill_tokens, prompt - first)});
   }
   return passes;
 }
 
 Index NativeEngine::reusable(std::span<const TokenId> tokens, std::span<const Pass> passes) const {
-  const auto differ = std::mismatch(tokens.begin(), tokens.end(), state_.tokens.begin(), state_.tokens.end());
+  const auto differ = std::mismatch(tokens.begin(), tokens.end(), tokens_.begin(), tokens_.end());
   const auto common = static_cast<Index>(differ.first - tokens.begin());
   if (!rows_change_bits_) return common;
-  const auto other = std::mismatch(passes.begin(), passes.end(), state_.passes.begin(), state_.passes.end());
+  const auto other = std::mismatch(passes.begin(), passes.end(), passes_.begin(), passes_.end());
   return other.first == passes.end() ? common : std::min(common, other.first->first);
 }
 
 void NativeEngine::use_noise(std::uint64_t seed) {
-  if (!kernel_.deterministic() && state_.noise_seed != seed) forget();
-  state_.noise_seed = seed;
+  if (!setup_.kernel.deterministic() && noise_seed_ != seed) forget();
+  noise_seed_ = seed;
 }
 
 void NativeEngine::advance(std::span<const TokenId> tokens, Index count, std::span<const Pass> passes,
                            Index capacity) {
-  if (state_.layers.empty() || state_.layers[0].capacity() < capacity) {
-    const std::uint64_t seed = state_.noise_seed;
-    state_ = decoder_.reserve(capacity);
-    state_.noise_seed = seed;
+  if (backend_->capacity() < capacity) {
+    backend_->reserve(capacity);
+    forget();
   }
   Index at = std::min(reusable(tokens, passes), count);
-  state_.keep(at, config_.hidden_size);
+  tokens_.resize(static_cast<std::size_t>(at));
+  while (!passes_.empty() && passes_.back().first >= at) passes_.pop_back();
   tokens_computed_ += count - at;
   for (const Pass& pass : passes) {
     const Index end = std::min(pass.first + pass.rows, count);
     if (end <= at) continue;
-    decoder_.forward(tokens.subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(end - at)), pass,
-                     state_);
+    const auto rows = tokens.subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(end - at));
+    backend_->forward(rows, at, pass, noise_seed_);
+    tokens_.insert(tokens_.end(), rows.begin(), rows.end());
+    if (passes_.empty() || passes_.back() != pass) passes_.push_back(pass);
     at = end;
   }
 }
 
-Result<void> NativeEngine::read_logits(
-    std::span<const Index> positions, const std::function<void(std::size_t, std::span<const float>)>& visit) {
-  constexpr std::size_t kRows = 32;  // logits that exist at one time
-  const auto h = static_cast<std::size_t>(config_.hidden_size);
-  const auto vocabulary = static_cast<std::size_t>(config_.vocabulary_size);
-  std::vector<float> rows(kRows * h);
-  std::vector<float> logits(kRows * vocabulary);
-  const auto row_of = [&](std::size_t i) { return std::span(logits).subspan(i * vocabulary, vocabulary); };
-  for (std::size_t start = 0; start < positions.size(); start += kRows) {
-    const std::size_t count = std::min(kRows, positions.size() - start);
-    for (std::size_t i = 0; i < count; ++i) {
-      const auto row = static_cast<std::size_t>(positions[start + i] - 1);
-      std::copy_n(state_.hidden.begin() + static_cast<Index>(row * h), h,
-                  rows.begin() + static_cast<Index>(i * h));
-    }
-    decoder_.logits(rows.data(), static_cast<Index>(count), logits.data());
-    for (std::size_t i = 0; i < count; ++i) {
-      const auto row = row_of(i);
-      const auto bad = std::find_if(row.begin(), row.end(), [](float x) { return !std::isfinite(x); });
-      if (bad == row.end()) continue;
-      return Error{model_, fmt::format("logits of position {}", positions[start + i]), "finite values",
-                   std::to_string(*bad)};
-    }
-    compute_.pool.parallel_for(static_cast<Index>(count), [&](Index i) {
-      const auto at = static_cast<std::size_t>(i);
-      visit(start + at, row_of(at));
-    });
-  }
-  return {};
+Draw NativeEngine::draw(const Sampling& sampling, Index step) const {
+  return {sampling, step, noise_threads(setup_.device, config_.vocabulary_size)};
 }
 
-Result<std::vector<PositionScores>> NativeEngine::read_scores(std::span<const AskedPosition> asked) {
-  std::vector<Index> positions;
-  for (const AskedPosition& want : asked) positions.push_back(want.position);
-  std::vector<PositionScores> scores(asked.size());
-  const auto read = read_logits(positions, [&](std::size_t i, std::span<const float> logits) {
-    scores[i] = {asked[i].position, score_logits(compute_.ops, logits, asked[i].ids, asked[i].top_k)};
-  });
-  if (!read) return read.error();
+// What a request wants to be read: generated tokens that are checked need all their logits; of the other positions the
+// scores do.
+struct NativeEngine::Reading {
+  explicit Reading(const ScoreRequest& request) {
+    const auto length = static_cast<Index>(request.tokens.size());
+    const Index first_checked = request.check_tokens ? request.prompt_length : length;
+    const auto first_too =
+        std::lower_bound(request.asked.begin(), request.asked.end(), first_checked,
+                         [](const AskedPosition& a, Index wanted) { return a.position < wanted; });
+    only_asked = {request.asked.begin(), first_too};
+    asked_too = {first_too, request.asked.end()};
+    for (Index position = first_checked; position < length; ++position) checked.push_back(position);
+  }
+
+  // Tokens that must be known.
+  Index last() const {
+    if (!checked.empty()) return checked.back();
+    return only_asked.empty() ? 0 : only_asked.back().position;
+  }
+
+  std::span<const AskedPosition> only_asked;
+  std::span<const AskedPosition> asked_too;  // among the checked
+  std::vector<Index> checked;
+};
+
+std::optional<Error> NativeEngine::check(const ScoreRequest& request) const {
+  if (auto error = check_tokens(request.tokens, static_cast<Index>(request.tokens.size()))) return error;
+  if (auto error = check_asked(request)) return error;
+  return check_sampling(request.sampling);
+}
+
+Result<Scores> NativeEngine::read(const ScoreRequest& request, const Reading& reading) {
+  auto asked_scores = backend_->score(reading.only_asked);
+  if (!asked_scores) return asked_scores.error();
+  Scores scores{.positions = *std::move(asked_scores),
+                .tokens = std::vector<TokenCheck>(reading.checked.size())};
+  scores.positions.resize(request.asked.size());
+  const auto visited =
+      backend_->visit_logits(reading.checked, [&](std::size_t i, std::span<const float> logits) {
+        const Index position = reading.checked[i];
+        const auto asked = std::find_if(reading.asked_too.begin(), reading.asked_too.end(),
+                                        [&](const AskedPosition& a) { return a.position == position; });
+        if (asked != reading.asked_too.end()) {
+          const auto at =
+              reading.only_asked.size() + static_cast<std::size_t>(asked - reading.asked_too.begin());
+          scores.positions[at] = {position, score_logits(ops_, logits, asked->ids, asked->top_k)};
+        }
+        scores.tokens[i] = check_token(ops_, logits, request.tokens[static_cast<std::size_t>(position)],
+                                       draw(request.sampling, position - request.prompt_length));
+        scores.tokens[i].position = position;
+      });
+  if (!visited) return visited.error();
   return scores;
 }
 
-Draw NativeEngine::draw(const Sampling& sampling, Index step) const {
-  return {sampling, step, noise_threads(spec_of(compute_.device), config_.vocabulary_size)};
-}
-
 Result<Scores> NativeEngine::score(const ScoreRequest& request) {
+  if (auto error = check(request)) return *error;
+  const Reading reading(request);
+  if (reading.last() == 0) return Scores{};
   const auto length = static_cast<Index>(request.tokens.size());
-  if (auto error = check_tokens(request.tokens, length)) return *error;
-  if (auto error = check_asked(request)) return *error;
-  if (auto error = check_sampling(request.sampling)) return *error;
-
-  // The rows to read: the asked positions, and those of the generated tokens.
-  std::vector<Index> positions;
-  for (const AskedPosition& asked : request.asked) positions.push_back(asked.position);
-  const Index first_checked = request.check_tokens ? request.prompt_length : length;
-  std::erase_if(positions, [&](Index position) { return position >= first_checked; });
-  for (Index position = first_checked; position < length; ++position) positions.push_back(position);
-  if (positions.empty()) return Scores{};
-
   std::vector<Pass> passes =
       prefill_passes(request.replay == Replay::decode ? request.prompt_length : length);
   for (Index at = request.prompt_length; request.replay == Replay::decode && at < length; ++at) {
     passes.push_back({at, 1});
   }
   use_noise(request.noise_seed);
-  advance(request.tokens, positions.back(), passes, length);  // tokens from there on predict nothing
+  advance(request.tokens, reading.last(), passes, length);  // tokens from there on predict nothing
+  return read(request, reading);
+}
 
-  Scores scores{.positions = std::vector<PositionScores>(request.asked.size()),
-                .tokens = std::vector<TokenCheck>(static_cast<std::size_t>(length - first_checked))};
-  const auto read = read_logits(positions, [&](std::size_t i, std::span<const float> logits) {
-    const Index position = positions[i];
-    const auto asked =
-        std::lower_bound(request.asked.begin(), request.asked.end(), position,
-                         [](const AskedPosition& a, Index wanted) { return a.position < wanted; });
-    if (asked != request.asked.end() && asked->position == position) {
-      scores.positions[static_cast<std::size_t>(asked - request.asked.begin())] = {
-          position, score_logits(compute_.ops, logits, asked->ids, asked->top_k)};
-    }
-    if (position < first_checked) return;
-    TokenCheck& check = scores.tokens[static_cast<std::size_t>(position - first_checked)];
-    check = check_token(compute_.ops, logits, request.tokens[static_cast<std::size_t>(position)],
-                        draw(request.sampling, position - request.prompt_length));
-    check.position = position;
+bool NativeEngine::can_branch(std::span<const ScoreRequest> requests) const {
+  if (requests.size() < 2 || static_cast<Index>(requests.size()) > backend_->most_branches()) return false;
+  const auto prompt_of = [](const ScoreRequest& request) {
+    return std::span(request.tokens).first(static_cast<std::size_t>(request.prompt_length));
+  };
+  return std::all_of(requests.begin(), requests.end(), [&](const ScoreRequest& request) {
+    const auto prompt = prompt_of(request);
+    const auto first = prompt_of(requests.front());
+    return request.replay == Replay::decode && Reading(request).last() > request.prompt_length &&
+           std::equal(prompt.begin(), prompt.end(), first.begin(), first.end());
   });
-  if (!read) return read.error();
-  return scores;
+}
+
+Result<std::vector<Scores>> NativeEngine::score_together(std::span<const ScoreRequest> requests) {
+  for (const ScoreRequest& request : requests) {
+    if (auto error = check(request)) return *error;
+  }
+  if (!can_branch(requests)) return Engine::score_together(requests);
+  const Index prompt = requests.front().prompt_length;
+  std::vector<std::span<const TokenId>> branches;
+  Index longest = 0;
+  for (const ScoreRequest& request : requests) {
+    const Index steps = Reading(request).last() - prompt;
+    branches.push_back(
+        std::span(request.tokens).subspan(static_cast<std::size_t>(prompt), static_cast<std::size_t>(steps)));
+    longest = std::max(longest, steps);
+    tokens_computed_ += steps;
+  }
+  advance(requests.front().tokens, prompt, prefill_passes(prompt),
+          prompt + longest * static_cast<Index>(requests.size()));
+  backend_->forward_branches(prompt, branches);
+  std::vector<Scores> all;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    backend_->select_branch(static_cast<Index>(i));
+    auto scores = read(requests[i], Reading(requests[i]));
+    if (!scores) return scores.error();
+    all.push_back(*std::move(scores));
+  }
+  return all;
 }
 
 Result<Generation> NativeEngine::generate(const GenerateRequest& request) {
@@ -227,17 +259,18 @@ Result<Generation> NativeEngine::generate(const GenerateRequest& request) {
   const Index capacity = prompt_length + request.max_new_tokens;
   use_noise(request.noise_seed);
   advance(tokens, prompt_length, passes, capacity);
-  auto prefill = read_scores(asked);
+  auto prefill = backend_->score(asked);
   if (!prefill) return prefill.error();
   made.prefill = *std::move(prefill);
 
   while (static_cast<Index>(made.generated_ids.size()) < request.max_new_tokens) {
     const Index position = prompt_length + static_cast<Index>(made.generated_ids.size());
     TokenId token = 0;
-    const auto read = read_logits(std::vector{position}, [&](std::size_t, std::span<const float> logits) {
-      token = choose_token(logits, draw(request.sampling, position - prompt_length));
-      made.decode.push_back({position, score_logits(compute_.ops, logits, {&token, 1}, request.top_k)});
-    });
+    const auto read =
+        backend_->visit_logits(std::vector{position}, [&](std::size_t, std::span<const float> logits) {
+          token = choose_token(logits, draw(request.sampling, position - prompt_length));
+          made.decode.push_back({position, score_logits(ops_, logits, {&token, 1}, request.top_k)});
+        });
     if (!read) return read.error();
     made.generated_ids.push_back(token);
     if (static_cast<Index>(made.decode.size()) > recorded) made.decode.erase(made.decode.begin());
@@ -251,37 +284,30 @@ Result<Generation> NativeEngine::generate(const GenerateRequest& request) {
   return made;
 }
 
-// Products of the shapes of the layers' linears.
-std::vector<LinearProblem> NativeEngine::problems() const {
-  std::vector<LinearProblem> problems;
-  for (const auto& [linear, name] : linears_of(weights_.layers.at(0))) {
-    problems.push_back(
-        {.outputs = linear->weight.columns, .inputs = linear->weight.rows, .dtype = compute_.ops.dtype});
-  }
-  return problems;
-}
-
 Environment NativeEngine::describe() const {
-  const DeviceSpec& spec = spec_of(compute_.device);
-  const Index most_rows = std::min(prefill_tokens_, config_.context_length);
+  const DeviceSpec& spec = setup_.device;
+  const Index most_rows = std::min(setup_.prefill_tokens, config_.context_length);
+  std::vector<LinearProblem> problems;
+  for (const LayerProblem& layer : problems_) problems.push_back(layer.problem);
   Environment ran = {{"device", std::string(spec.name)},
                      {"family", std::string(name_of(spec.family))},
-                     {"sm_count", std::to_string(spec.sm_count)},
-                     {"isa", std::string(name_of(compute_.ops.isa))},
-                     {"kernel", kernel_.name},
-                     {"lm_head_kernel", KernelChoice{}.name},
-                     {"rows_change_bits", rows_change_bits_ ? "yes" : "no"},
-                     {"determinism", kernel_.deterministic() ? "deterministic" : "not_deterministic"}};
-  if (kernel_.kernel == KernelName::exllama) {
-    ran.push_back({"half_gemm", std::string(half_gemm_evidence(problems(), spec, most_rows))});
+                     {"sm_count", std::to_string(spec.sm_count)}};
+  for (auto& entry : backend_->describe()) ran.push_back(std::move(entry));
+  ran.insert(ran.end(),
+             {{"kernel", setup_.kernel.name},
+              {"lm_head_kernel", KernelChoice{}.name},
+              {"rows_change_bits", rows_change_bits_ ? "yes" : "no"},
+              {"determinism", setup_.kernel.deterministic() ? "deterministic" : "not_deterministic"}});
+  if (setup_.kernel.kernel == KernelName::exllama) {
+    ran.push_back({"half_gemm", std::string(half_gemm_evidence(problems, spec, most_rows))});
   }
-  if (kernel_.kernel == KernelName::cublas) {
-    ran.push_back({"cublas_splits",
-                   std::string(split_evidence(problems(), spec, WeightLayout::transposed, most_rows))});
-  }
-  if (kernel_.kernel == KernelName::awq) {
+  if (setup_.kernel.kernel == KernelName::cublas) {
     ran.push_back(
-        {"cublas_splits", std::string(split_evidence(problems(), spec, WeightLayout::plain, most_rows))});
+        {"cublas_splits", std::string(split_evidence(problems, spec, WeightLayout::transposed, most_rows))});
+  }
+  if (setup_.kernel.kernel == KernelName::awq) {
+    ran.push_back(
+        {"cublas_splits", std::string(split_evidence(problems, spec, WeightLayout::plain, most_rows))});
   }
   return ran;
 }

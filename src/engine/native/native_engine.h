@@ -1,68 +1,80 @@
-// The engine that computes everything itself.
+// The engine that computes everything itself: checks requests, cuts them into passes, keeps what can be reused.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "checkpoint/config.h"
+#include "emulator/device.h"
 #include "engine/engine.h"
-#include "engine/native/decoder.h"
-#include "engine/native/decoder_weights.h"
+#include "engine/native/decoder_backend.h"
+#include "engine/native/layer_problems.h"
 #include "engine/native/sampling.h"
+#include "kernels/ops.h"
 #include "kernels/recipes/choose.h"
 
 namespace assay {
 
+// Whose arithmetic, and how the engine cuts a prompt.
+struct NativeSetup {
+  const DeviceSpec& device;
+  KernelChoice kernel;
+  Index prefill_tokens = 0;
+};
+
 class NativeEngine : public Engine {
  public:
-  // `kernel` must take every layer (LinearProduct::check). What `compute` refers to must outlive the engine.
-  NativeEngine(std::string model, ModelConfig config, DecoderWeights weights, const Compute& compute,
-               const KernelChoice& kernel, Index prefill_tokens);
+  // `ops` read logits on the host.
+  NativeEngine(std::string model, ModelConfig config, const NativeSetup& setup, const Ops& ops,
+               std::unique_ptr<DecoderBackend> backend);
 
   Index vocabulary_size() const override { return config_.vocabulary_size; }
   Index context_length() const override { return config_.context_length; }
   Index tokens_computed() const override { return tokens_computed_; }
-  void forget() override { state_.keep(0, config_.hidden_size); }
+  void forget() override;
   Environment describe() const override;
 
   Result<Scores> score(const ScoreRequest& request) override;
+  Index most_together(Replay replay) const override {
+    return replay == Replay::decode ? backend_->most_branches() : 1;
+  }
+  Result<std::vector<Scores>> score_together(std::span<const ScoreRequest> requests) override;
   Result<Generation> generate(const GenerateRequest& request) override;
 
  private:
+  struct Reading;
+  std::optional<Error> check(const ScoreRequest& request) const;
+  // Of a request whose positions the backend knows.
+  Result<Scores> read(const ScoreRequest& request, const Reading& reading);
+  bool can_branch(std::span<const ScoreRequest> requests) const;
   std::optional<Error> check_tokens(std::span<const TokenId> tokens, Index capacity) const;
   std::optional<Error> check_asked(const ScoreRequest& request) const;
   std::optional<Error> check_sampling(const Sampling& sampling) const;
 
   // The passes of `prompt` tokens as the engine would cut them.
   std::vector<Pass> prefill_passes(Index prompt) const;
-  // Makes the state hold the first `count` of `tokens`, as rows of `passes`, with room for `capacity`; what
-  // it holds already, in passes that give the same bits, is not computed again.
+  // Makes the backend know the first `count` of `tokens`, as rows of `passes`, with room for `capacity`; what
+  // it knows already, in passes that give the same bits, is not computed again.
   void advance(std::span<const TokenId> tokens, Index count, std::span<const Pass> passes, Index capacity);
   // Before advance(): forgets what was computed under another seed, where that can change a bit.
   void use_noise(std::uint64_t seed);
-  std::vector<LinearProblem> problems() const;
   Index reusable(std::span<const TokenId> tokens, std::span<const Pass> passes) const;
-  // From the state's hidden states: calls `visit(i, logits)` for each position, in parallel. Error: logits
-  // that are not finite.
-  Result<void> read_logits(std::span<const Index> positions,
-                           const std::function<void(std::size_t, std::span<const float>)>& visit);
-  Result<std::vector<PositionScores>> read_scores(std::span<const AskedPosition> asked);
   Draw draw(const Sampling& sampling, Index step) const;
 
   std::string model_;
   ModelConfig config_;
-  DecoderWeights weights_;
-  Compute compute_;
-  KernelChoice kernel_;
-  Index prefill_tokens_;
+  NativeSetup setup_;
+  const Ops& ops_;
+  std::vector<LayerProblem> problems_;  // of one row
   bool rows_change_bits_;
-  Decoder decoder_;
-  DecoderState state_;
+  std::unique_ptr<DecoderBackend> backend_;
+  // What the backend knows.
+  std::vector<TokenId> tokens_;
+  std::vector<Pass> passes_;  // that the tokens went in; the last one may lack its last rows
+  std::uint64_t noise_seed_ = 0;
   Index tokens_computed_ = 0;
 };
 

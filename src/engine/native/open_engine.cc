@@ -6,6 +6,8 @@
 #include "checkpoint/model_files.h"
 #include "checkpoint/weights.h"
 #include "emulator/arithmetic.h"
+#include "engine/native/cpu_backend.h"
+#include "engine/native/cuda_backend.h"
 #include "engine/native/native_engine.h"
 #include "engine/native/quantization_name.h"
 
@@ -19,17 +21,37 @@ WeightForm form_for(const KernelChoice& kernel) {
           .keeps_integers = kernel.kernel == KernelName::exllama};
 }
 
-Result<void> check_layers(const DecoderWeights& weights, const LinearProduct& product,
-                          const std::string& file) {
-  for (const auto& [linear, name] : linears_of(weights.layers.at(0))) {
-    if (auto checked = product.check(*linear, file, name); !checked) return checked;
+// What a backend is opened for.
+struct Opening {
+  const std::string& model;
+  const ModelConfig& config;
+  const DeviceSpec& device;
+  const KernelChoice& kernel;
+  Dtype dtype;
+};
+
+Result<std::unique_ptr<DecoderBackend>> open_backend(const Opening& opening, const Weights& files,
+                                                     ThreadPool& pool, const EngineOptions& options) {
+  const WeightForm form = form_for(opening.kernel);
+  if (options.processor != Processor::cpu) {
+    const auto refused = cuda_refusal(opening.kernel, opening.device, opening.dtype);
+    if (!refused) {
+      return open_cuda_backend(
+          {opening.model, opening.config, opening.device, opening.kernel, opening.dtype, form}, files, pool);
+    }
+    if (options.processor == Processor::cuda) return *refused;
   }
-  return {};
+  auto weights = load_decoder(files, opening.config, opening.dtype, form, pool);
+  if (!weights) return weights.error();
+  const Compute compute{pool, ops_for(options.isa, opening.dtype), opening.device.device};
+  return std::unique_ptr<DecoderBackend>(std::make_unique<CpuBackend>(
+      opening.model, opening.config, *std::move(weights), compute, opening.kernel));
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Engine>> open_engine(const Setup& setup, ThreadPool& pool, Isa isa) {
+Result<std::unique_ptr<Engine>> open_engine(const Setup& setup, ThreadPool& pool,
+                                            const EngineOptions& options) {
   const auto device = device_named(setup.device);
   if (!device) {
     std::vector<std::string_view> names;
@@ -66,14 +88,13 @@ Result<std::unique_ptr<Engine>> open_engine(const Setup& setup, ThreadPool& pool
   }
   auto files = Weights::open(*folder);
   if (!files) return files.error();
-  auto weights = load_decoder(*files, *config, *dtype, form_for(*kernel), pool);
-  if (!weights) return weights.error();
-  const Compute compute{pool, ops_for(isa, *dtype), *device};
-  if (auto checked = check_layers(*weights, LinearProduct(*kernel, compute), config_file); !checked) {
-    return checked.error();
-  }
+  const NativeSetup native{spec, *kernel, setup.prefill_tokens};
+  const auto layers = layer_problems(*config, *dtype);
+  if (auto checked = check_layers(layers, *kernel, spec, config_file); !checked) return checked.error();
+  auto backend = open_backend({setup.model, *config, spec, *kernel, *dtype}, *files, pool, options);
+  if (!backend) return backend.error();
   return std::unique_ptr<Engine>(std::make_unique<NativeEngine>(
-      setup.model, *std::move(config), *std::move(weights), compute, *kernel, setup.prefill_tokens));
+      setup.model, *std::move(config), native, ops_for(options.isa, *dtype), *std::move(backend)));
 }
 
 }  // namespace assay

@@ -41,7 +41,7 @@ inline ScoreRequest request_for(Index tokens, Index prompt, std::initializer_lis
 inline std::vector<PositionScores> score(const Setup& setup, const ScoreRequest& request, int threads = 2,
                                          Isa isa = fastest_isa()) {
   ThreadPool pool(threads);
-  auto engine = open_engine(setup, pool, isa);
+  auto engine = open_engine(setup, pool, {.isa = isa});
   if (!engine) throw Fault(engine.error().message());
   auto scores = (*engine)->score(request);
   if (!scores) throw Fault(scores.error().message());
