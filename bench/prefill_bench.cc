@@ -60,7 +60,7 @@ Result<Json> measure(const std::string& model, Index tokens, int threads) {
                                .dtype = "float16",
                                .device = std::string(name_of(device)),
                                .weights_sha256 = ""},
-                              pool);
+                              pool, {.processor = Processor::cpu});
     if (!engine) return engine.error();
     std::vector<double> seconds;
     for (int run = 0; run < 6; ++run) {
