@@ -14,9 +14,10 @@
 namespace assay {
 
 // Why no CUDA device here can run the kernel under the arithmetic of `device`: no CUDA in this build, no driver, no GPU,
-// an architecture that is not built for or that cannot emulate the device, a kernel that has no CUDA form. Nothing: the
-// current GPU can.
-std::optional<Error> cuda_refusal(const KernelChoice& kernel, const DeviceSpec& device, Dtype dtype);
+// an architecture that is not built for or that cannot emulate the device, a kernel that has no CUDA form, extents that
+// the CUDA kernels do not take. Nothing: the current GPU can.
+std::optional<Error> cuda_refusal(const ModelConfig& config, const KernelChoice& kernel,
+                                  const DeviceSpec& device, Dtype dtype);
 
 struct CudaOpening {
   const std::string& model;  // names it in errors

@@ -34,7 +34,7 @@ Result<std::unique_ptr<DecoderBackend>> open_backend(const Opening& opening, con
                                                      ThreadPool& pool, const EngineOptions& options) {
   const WeightForm form = form_for(opening.kernel);
   if (options.processor != Processor::cpu) {
-    const auto refused = cuda_refusal(opening.kernel, opening.device, opening.dtype);
+    const auto refused = cuda_refusal(opening.config, opening.kernel, opening.device, opening.dtype);
     if (!refused) {
       return open_cuda_backend(
           {opening.model, opening.config, opening.device, opening.kernel, opening.dtype, form}, files, pool);

@@ -7,6 +7,7 @@
 
 #include "engine/native/cuda/cuda_decoder.h"
 #include "engine/native/cuda/score_reader.h"
+#include "engine/native/cuda_shapes.h"
 #include "engine/native/score_logits.h"
 #include "kernels/cuda/token_scores.h"
 #include "kernels/gpus.h"
@@ -156,7 +157,8 @@ std::string gigabytes(std::size_t bytes) {
 
 }  // namespace
 
-std::optional<Error> cuda_refusal(const KernelChoice& kernel, const DeviceSpec& device, Dtype dtype) {
+std::optional<Error> cuda_refusal(const ModelConfig& config, const KernelChoice& kernel,
+                                  const DeviceSpec& device, Dtype dtype) {
   const GpuList list = list_gpus();
   if (list.gpus.empty()) return Error{"", "processor", "cpu: no CUDA device here: " + list.reason, "cuda"};
   const Gpu gpu = current_gpu();
@@ -172,7 +174,7 @@ std::optional<Error> cuda_refusal(const KernelChoice& kernel, const DeviceSpec& 
   if (kernel.kernel == KernelName::exllama) {
     return Error{"", "processor", "cpu: kernel exllama has no CUDA form", "cuda"};
   }
-  return std::nullopt;
+  return outside_cuda_kernels(config);
 }
 
 Result<std::unique_ptr<DecoderBackend>> open_cuda_backend(const CudaOpening& opening, const Weights& files,
