@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "number/float16.h"
 
@@ -213,6 +214,15 @@ Result<PackedQuantized> read_packed(const Weights& weights, const Quantization& 
   std::transform(matrix.zeros.begin(), matrix.zeros.end(), packed.zeros.begin(),
                  [](std::int16_t zero) { return static_cast<std::uint8_t>(zero); });
   return packed;
+}
+
+std::vector<std::int32_t> order_by_group(const std::vector<std::int32_t>& group_of_row) {
+  std::vector<std::int32_t> order(group_of_row.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) {
+    return group_of_row[static_cast<std::size_t>(a)] < group_of_row[static_cast<std::size_t>(b)];
+  });
+  return order;
 }
 
 Result<std::vector<std::uint16_t>> dequantize(const QuantizedMatrix& matrix, Dtype target) {

@@ -58,6 +58,9 @@ struct PackedQuantized {
 Result<PackedQuantized> read_packed(const Weights& weights, const Quantization& quantization,
                                     const std::string& name, Index rows, Index columns);
 
+// The rows by their groups, stable: [i] is the row that comes i-th.
+std::vector<std::int32_t> order_by_group(const std::vector<std::int32_t>& group_of_row);
+
 // Bits of w [K, N] in `target` (FP16 or BF16): the scale is rounded to `target` first, as vLLM loads it; the
 // difference is exact; the product is rounded once to nearest even. (reference: vLLM's AWQ and Marlin
 // kernels.) Error: a product that overflows `target`.

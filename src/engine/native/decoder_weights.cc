@@ -1,7 +1,6 @@
 #include "engine/native/decoder_weights.h"
 
 #include <algorithm>
-#include <numeric>
 #include <optional>
 #include <span>
 #include <utility>
@@ -123,11 +122,7 @@ class Loader {
   }
   // Puts the rows in the order of their groups; returns which row went where.
   static std::vector<std::int32_t> sort_by_group(QuantizedMatrix& matrix) {
-    std::vector<std::int32_t> order(matrix.group_of_row.size());
-    std::iota(order.begin(), order.end(), 0);
-    const auto group = [&](std::int32_t k) { return matrix.group_of_row[static_cast<std::size_t>(k)]; };
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::int32_t a, std::int32_t b) { return group(a) < group(b); });
+    std::vector<std::int32_t> order = order_by_group(matrix.group_of_row);
     const std::vector<std::uint8_t> q = matrix.q;
     for (std::size_t k = 0; k < order.size(); ++k) {
       std::copy_n(q.begin() + order[k] * matrix.columns, matrix.columns,

@@ -25,16 +25,6 @@ struct PackedLinear {
   std::vector<std::int32_t> row_order;  // rows of W by group; empty: as the file
 };
 
-// Which of the file's rows each row of W is, groups in order (stable).
-std::vector<std::int32_t> order_by_group(const std::vector<std::int32_t>& group_of_row) {
-  std::vector<std::int32_t> order(group_of_row.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) {
-    return group_of_row[static_cast<std::size_t>(a)] < group_of_row[static_cast<std::size_t>(b)];
-  });
-  return order;
-}
-
 class Loader {
  public:
   Loader(const Weights& files, const ModelConfig& config, Dtype dtype, const WeightForm& form,
