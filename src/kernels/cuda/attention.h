@@ -33,7 +33,9 @@ struct DecodeRow {
 };
 
 // Up to 16 rows, each with its own position, on tensor cores. `workspace` has attention_few_rows_workspace(...) bytes,
-// serves one call at a time, and is zeroed before its first use and whenever rows, heads or most_positions change.
+// serves one call at a time, and is zeroed before its first use and whenever rows, heads or most_positions change. It may
+// begin before the kernel launched before it has ended (programmatic dependent launch): that one must not write
+// decode_rows, nor keys and values of positions before a row's own.
 // Grids depend on `most_positions` only (rows see at most so many keys).
 bool supports_attention_few_rows(const AttentionCall& call);
 std::size_t attention_few_rows_workspace(Index rows, Index heads, Index head_dim, Index most_positions);

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "kernels/attention.h"
+#include "kernels/cuda/early_launch.cuh"
 #include "kernels/cuda/few_rows_scores.cuh"
 #include "kernels/cuda/few_rows_values.cuh"
 #include "kernels/cuda/values_map.h"
@@ -18,7 +19,9 @@ __device__ void clear_progress(const FewRowsCall& call) {
   for (int i = static_cast<int>(threadIdx.x); i < call.rows * call.kv_heads * call.chunks;
        i += static_cast<int>(blockDim.x))
     call.ready[i] = 0;
-  if (threadIdx.x == 0) *call.progress = {};
+  if (threadIdx.x != 0) return;
+  call.progress->finished = 0;
+  atomicSub(&call.progress->started, gridDim.x);
 }
 
 template <class Activation, int kD, int kHeads>
@@ -27,12 +30,14 @@ __global__ __launch_bounds__(ValuesMemory<kHeads>::kThreads,
                                                      const __grid_constant__ CUtensorMap map) {
   extern __shared__ __align__(1024) unsigned char bytes[];
   auto& memory = *reinterpret_cast<ValuesMemory<kHeads>*>(bytes);
-  unsigned& number = memory.number;
-  if (threadIdx.x == 0) number = atomicAdd(&call.progress->started, 1U);
+  __shared__ unsigned number;
+  // A launch before this one may not have ended: its blocks have all started.
+  if (threadIdx.x == 0) number = atomicAdd(&call.progress->started, 1U) % gridDim.x;
   __syncthreads();
+  let_later_kernels_start();
   const int block = static_cast<int>(number);
   if (block < call.score_blocks) {
-    score_keys<Activation, kD>(call, block);
+    score_keys<Activation, kD>(call, block, reinterpret_cast<KeyStage<kD>*>(bytes));
   } else {
     sum_values<Activation, kD, kHeads>(call, map, block - call.score_blocks, memory);
   }
@@ -55,15 +60,16 @@ template <class Activation, int kD, int kHeads>
 void launch(FewRowsCall call, const CUtensorMap& map, cudaStream_t stream) {
   const auto kernel = few_rows_kernel<Activation, kD, kHeads>;
   constexpr int kThreads = ValuesMemory<kHeads>::kThreads;
-  constexpr int kBytes = sizeof(ValuesMemory<kHeads>);
+  constexpr int kBytes = FewRowsMemory<kD, kHeads>::kBytes;
   check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes),
              "cudaFuncSetAttribute");
   const int value_blocks = kD / kSlice * call.kv_heads * call.rows;
   const int blocks = attribute_of_device(cudaDevAttrMultiProcessorCount);
   const int useful = (call.chunks * kChunkGroups * call.kv_heads + kThreads / 32 - 1) / (kThreads / 32);
   call.score_blocks = std::min(useful, std::max(blocks / 4, blocks - value_blocks));
-  kernel<<<call.score_blocks + value_blocks, kThreads, kBytes, stream>>>(call, map);
-  check_launch("attention_few_rows", stream);
+  launch_early(kernel, "attention_few_rows",
+               {static_cast<unsigned>(call.score_blocks + value_blocks), kThreads, kBytes, stream}, call,
+               map);
 }
 
 // The workspace: what must be zero first.

@@ -25,7 +25,7 @@ inline constexpr int kMostGroupHeads = 8;  // query heads of a kv head: the colu
 // Blocks take a number each in the order in which they start, and their work by that number, so that those who wait for
 // scores wait for blocks that run. All zero between launches.
 struct FewRowsProgress {
-  unsigned started;
+  unsigned started;  // modulo the grid: launches overlap
   unsigned finished;
 };
 

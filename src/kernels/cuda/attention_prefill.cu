@@ -156,9 +156,15 @@ struct Consumer {
   }
 
   __device__ void rescale(const Rescale& by) {
-    if (!by.needed) return;
 #pragma unroll
-    for (int i = 0; i < kD / 2; ++i) sums[i] *= by.a[i / 2 % 2];
+    for (int h = 0; h < 2; ++h) {
+      if (!by.needed[h]) continue;
+#pragma unroll
+      for (int i = 2 * h; i < kD / 2; i += 4) {
+        sums[i] *= by.a[h];
+        sums[i + 1] *= by.a[h];
+      }
+    }
   }
 
   __device__ void round() {
@@ -176,7 +182,7 @@ struct Consumer {
     pin(scores);
     release(&shared.keys_empty[turn.stage]);
     if (t * kTile + kTile - 1 > position) mask(t, position);
-    const Rescale by = softmax_tile(scores, scale, rows);
+    const Rescale by = softmax_tile<Activation>(scores, scale, rows);
     pin(scores);
     // Here and not where the values are used: the branch keeps most of the exponentials before the end of the product.
     barrier_wait(&shared.values_full[turn.stage], turn.parity);

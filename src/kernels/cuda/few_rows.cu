@@ -1,21 +1,24 @@
 // A block has 32 outputs. Its warps stream units of 32 k (weights in four bits where they have four, and activations)
 // through rings in shared memory and run the pieces of their lists as chains of mma.sync m16n8k16, outputs as the rows
-// of the instruction. The sums of all walks meet in shared memory, where the order's additions are done.
+// of the instruction. A list has one warp or, where there are few lists, a team of two, each with half of the outputs.
+// The sums of all walks meet in shared memory, where the order's additions are done.
 #include "kernels/cuda/few_rows.h"
 
 #include "base/error.h"
+#include "kernels/cuda/early_launch.cuh"
 #include "kernels/cuda/few_rows_operands.cuh"
 
 namespace assay {
 namespace {
 
-constexpr int kMostThreads = 256;
+constexpr int kMostThreads = 256;         // a warp a list; twice as many with two warps a list
 constexpr int kSharedLimit = 227 * 1024;  // of a block
 constexpr int kMostWholeInputs = 24 * 1024;
-constexpr unsigned kFewBlocks = 264;  // one or two on a multiprocessor: each keeps more in flight
-constexpr Index kMostSums = 512;      // walks times rows: 64 KiB of sums
+constexpr unsigned kFewLists = 2048;  // of all blocks, some 16 on a multiprocessor: each keeps more in flight
+constexpr unsigned kVeryFewLists = 768;  // two warps share each
+constexpr Index kMostSums = 512;         // walks times rows: 64 KiB of sums
 
-// Shared memory, in this order: a ring of `depth` pairs of units for each warp, scales [groups][2][8 g][4] and zero
+// Shared memory, in this order: a ring of `depth` pairs of units for each list, scales [groups][2][8 g][4] and zero
 // points of Int4Scale, x if whole, pieces, additions, sums [walks][rows][32]. A pair is two units of weights, then two
 // of activations if they are streamed.
 struct SharedLayout {
@@ -76,10 +79,11 @@ struct Cursor {
 };
 
 // Sums of outputs 16 t + g and 16 t + 8 + g of rows 8 r + 2 q and 8 r + 2 q + 1; the next piece begins from +0.
-template <class Activation, int kRowTiles>
-__device__ void store_sums(float (&c)[2][kRowTiles][4], float* sums, int rows, bool rounds, unsigned lane) {
+template <class Activation, int kTiles, int kRowTiles>
+__device__ void store_sums(float (&c)[kTiles][kRowTiles][4], float* sums, int rows, bool rounds,
+                           unsigned lane) {
 #pragma unroll
-  for (int tile = 0; tile < 2; ++tile) {
+  for (int tile = 0; tile < kTiles; ++tile) {
 #pragma unroll
     for (int r = 0; r < kRowTiles; ++r) {
 #pragma unroll
@@ -122,23 +126,26 @@ __device__ FewRowsSum begin_block(const FewRowsArguments& a, const SharedLayout&
   return sum;
 }
 
-__device__ __forceinline__ void wait_for_earlier_kernels() {
-#if __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.wait;" ::: "memory");
-#endif
-}
-__device__ __forceinline__ void let_later_kernels_start() {
-#if __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.launch_dependents;");
-#endif
+// The one or two warps of a list meet here.
+template <int kWarps>
+__device__ __forceinline__ void meet_team(int team) {
+  if constexpr (kWarps == 1) {
+    __syncwarp();
+  } else {
+    asm volatile("bar.sync %0, 64;" ::"r"(team + 1) : "memory");
+  }
 }
 
 template <class Activation, class W, class Inputs, int kRowTiles, bool kPaired, int kDepth>
-__global__ void __launch_bounds__(kMostThreads, kRowTiles == 1 ? 2 : 1)
+__global__ void __launch_bounds__(kMostThreads * 2 / W::kTiles, kRowTiles == 1 ? W::kTiles : 1)
     few_rows_kernel(const FewRowsArguments a) {
+  constexpr int kTeam = 2 / W::kTiles;  // warps of a list: each has one tile
   extern __shared__ __align__(128) std::byte shared[];
-  const int warps = static_cast<int>(blockDim.x / 32);
-  const int warp = __shfl_sync(~0U, static_cast<int>(threadIdx.x / 32), 0);
+  let_later_kernels_start();
+  const int warps = static_cast<int>(blockDim.x / 32) / kTeam;  // or teams
+  const int number = __shfl_sync(~0U, static_cast<int>(threadIdx.x / 32), 0);
+  const int warp = number / kTeam;
+  const int tile = number % kTeam;
   const unsigned lane = threadIdx.x % 32;
   const SharedLayout layout = shared_layout<W, Inputs>(a, warps, kDepth);
 
@@ -146,9 +153,9 @@ __global__ void __launch_bounds__(kMostThreads, kRowTiles == 1 ? 2 : 1)
   const FewRowsPiece* pieces = a.pieces + (static_cast<Index>(blockIdx.x) * warps + warp) * a.pieces_per_warp;
   for (int i = static_cast<int>(lane); i < a.pieces_per_warp; i += 32)
     reinterpret_cast<int4*>(list)[i] = __ldg(reinterpret_cast<const int4*>(pieces) + i);
-  __syncwarp();
+  meet_team<kTeam>(warp);
 
-  const W weights(a, shared_address(shared + layout.scales), lane);
+  const W weights(a, shared_address(shared + layout.scales), static_cast<unsigned>(tile), lane);
   const Inputs inputs(a, shared_address(shared + layout.inputs), lane);
   const auto pair_bytes = static_cast<unsigned>(layout.pair);
   unsigned ring = shared_address(shared) + static_cast<unsigned>(warp) * kDepth * pair_bytes;
@@ -158,14 +165,16 @@ __global__ void __launch_bounds__(kMostThreads, kRowTiles == 1 ? 2 : 1)
   const auto unit_rows = static_cast<unsigned>(a.rows * kRowBytes);
   Cursor use(list);
   Cursor fetch = use;
+  // Each warp of two copies one unit.
   const auto copy_pair_weights = [&](unsigned pair) {
-    weights.copy(pair, fetch.unit);
-    weights.copy(pair + W::kUnitBytes, fetch.second());
+    if (tile == 0) weights.copy(pair, fetch.unit);
+    if (tile == kTeam - 1) weights.copy(pair + W::kUnitBytes, fetch.second());
   };
   // In place of a unit that is not there, a step of zeros, which changes nothing.
   const auto copy_pair_inputs = [&](unsigned pair) {
-    inputs.copy(pair + 2 * W::kUnitBytes, fetch.unit, true);
-    inputs.copy(pair + 2 * W::kUnitBytes + unit_rows, fetch.second(), fetch.has_second());
+    if (tile == 0) inputs.copy(pair + 2 * W::kUnitBytes, fetch.unit, true);
+    if (tile == kTeam - 1)
+      inputs.copy(pair + 2 * W::kUnitBytes + unit_rows, fetch.second(), fetch.has_second());
   };
   const auto advance_fetch = [&] {
     if (fetch.advance()) fetch.begin_piece();
@@ -192,19 +201,20 @@ __global__ void __launch_bounds__(kMostThreads, kRowTiles == 1 ? 2 : 1)
   wait_for_copies<kDepth - 2>();
   __syncthreads();
 
-  float c[kPaired ? 2 : 1][2][kRowTiles][4] = {};
+  float c[kPaired ? 2 : 1][W::kTiles][kRowTiles][4] = {};
   auto* sums = reinterpret_cast<float*>(shared + layout.sums);
+  float* first_sum = sums + tile * 16;
   const int sum_size = a.rows * kStripOutputs;
   const auto add_unit = [&](const auto& unit_weights, const auto& unit_inputs) {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      std::uint32_t fragments[2][4];
+      std::uint32_t fragments[W::kTiles][4];
       W::unpack(unit_weights, half, fragments);
 #pragma unroll
       for (int r = 0; r < kRowTiles; ++r) {
 #pragma unroll
-        for (int tile = 0; tile < 2; ++tile)
-          multiply<Activation>(c[kPaired ? half : 0][tile][r], fragments[tile], unit_inputs.inputs[half][r]);
+        for (int t = 0; t < W::kTiles; ++t)
+          multiply<Activation>(c[kPaired ? half : 0][t][r], fragments[t], unit_inputs.inputs[half][r]);
       }
     }
   };
@@ -214,34 +224,37 @@ __global__ void __launch_bounds__(kMostThreads, kRowTiles == 1 ? 2 : 1)
   auto x0 = inputs.load(pair + 2 * W::kUnitBytes, use.unit, true);
 #pragma unroll 1
   while (!use.at_end()) {
-    // Each unit is loaded while the one before it is multiplied.
-    const auto w1 = weights.load(pair + W::kUnitBytes, use.second());
-    const auto x1 = inputs.load(pair + 2 * W::kUnitBytes + unit_rows, use.second(), use.has_second());
-    if (!fetch.at_end()) {
-      copy_pair_weights(free);
-      copy_pair_inputs(free);
-      advance_fetch();
+    bool ends = false;
+#pragma unroll 1
+    while (!ends) {
+      // Each unit is loaded while the one before it is multiplied; after the last of a piece, some unit, for nothing.
+      const auto w1 = weights.load(pair + W::kUnitBytes, use.second());
+      const auto x1 = inputs.load(pair + 2 * W::kUnitBytes + unit_rows, use.second(), use.has_second());
+      if (!fetch.at_end()) {
+        copy_pair_weights(free);
+        copy_pair_inputs(free);
+        advance_fetch();
+      }
+      end_copies();
+      ends = use.advance();
+      add_unit(w0, x0);
+      free = pair;
+      pair = pair == ring_last ? ring : pair + pair_bytes;
+      wait_for_copies<kDepth - 2>();
+      meet_team<kTeam>(warp);
+      const int next = ends ? 0 : use.unit;
+      w0 = weights.load(pair, next);
+      x0 = inputs.load(pair + 2 * W::kUnitBytes, next, true);
+      add_unit(w1, x1);
     }
-    end_copies();
-    add_unit(w0, x0);
-    const int walks = use.walks;
-    const bool ended = use.advance();
-    if (ended) use.begin_piece();
-    free = pair;
-    pair = pair == ring_last ? ring : pair + pair_bytes;
-    wait_for_copies<kDepth - 2>();
-    __syncwarp();
+    const bool rounds = sum.rounds_walks != 0;
+    store_sums<Activation>(c[0], first_sum + (use.walks & 0xffff) * sum_size, a.rows, rounds, lane);
+    if constexpr (kPaired)
+      store_sums<Activation>(c[1], first_sum + (use.walks >> 16) * sum_size, a.rows, rounds, lane);
+    use.begin_piece();
     w0 = weights.load(pair, use.unit);
     x0 = inputs.load(pair + 2 * W::kUnitBytes, use.unit, true);
-    add_unit(w1, x1);
-    if (ended) {
-      const bool rounds = sum.rounds_walks != 0;
-      store_sums<Activation, kRowTiles>(c[0], sums + (walks & 0xffff) * sum_size, a.rows, rounds, lane);
-      if constexpr (kPaired)
-        store_sums<Activation, kRowTiles>(c[1], sums + (walks >> 16) * sum_size, a.rows, rounds, lane);
-    }
   }
-  let_later_kernels_start();
 
   __syncthreads();
   const auto* adds = reinterpret_cast<const int2*>(shared + layout.adds);
@@ -264,18 +277,11 @@ void start(const FewRowsArguments& a, const Launch& launch) {
   static const cudaError_t raised =
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kSharedLimit);
   check_cuda(raised, "cudaFuncSetAttribute");
-  cudaLaunchAttribute early = {};
-  early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  early.val.programmaticStreamSerializationAllowed = 1;
-  cudaLaunchConfig_t config = {};
-  config.gridDim = launch.blocks;
-  config.blockDim = static_cast<unsigned>(32 * launch.warps);
-  config.dynamicSmemBytes = static_cast<std::size_t>(shared_layout<W, Inputs>(a, launch.warps, kDepth).bytes);
-  config.stream = launch.stream;
-  config.attrs = &early;
-  config.numAttrs = 1;
-  check_cuda(cudaLaunchKernelEx(&config, kernel, a), "few_rows");
-  check_launch("few_rows", launch.stream);
+  launch_early(
+      kernel, "few_rows",
+      {launch.blocks, static_cast<unsigned>(32 * launch.warps * 2 / W::kTiles),
+       static_cast<std::size_t>(shared_layout<W, Inputs>(a, launch.warps, kDepth).bytes), launch.stream},
+      a);
 }
 
 template <class Activation>
@@ -288,26 +294,27 @@ void start_dense(const FewRowsArguments& a, const Launch& launch) {
   }
 }
 
-template <class Activation, bool kPaired, int kDepth>
-void start_int4_deep(const FewRowsArguments& a, const Launch& launch) {
-  using W = Int4Weights<Activation>;
-  if (a.rows > 8) {
-    start<Activation, W, StreamedInputs<2>, 2, kPaired, 4>(a, launch);
-  } else if (a.rows * a.inputs * 2 <= kMostWholeInputs) {
+template <class Activation, bool kPaired, int kTiles, int kDepth>
+void start_eight_rows(const FewRowsArguments& a, const Launch& launch) {
+  using W = Int4Weights<Activation, kTiles>;
+  if (a.rows * a.inputs * 2 <= kMostWholeInputs) {
     start<Activation, W, WholeInputs<1>, 1, kPaired, kDepth>(a, launch);
   } else {
     start<Activation, W, StreamedInputs<1>, 1, kPaired, kDepth>(a, launch);
   }
 }
 
-template <class Activation>
-void start_int4(const FewRowsArguments& a, bool paired, const Launch& launch) {
-  const bool deep = launch.blocks <= kFewBlocks;
-  if (paired) {
-    deep ? start_int4_deep<Activation, true, 8>(a, launch) : start_int4_deep<Activation, true, 4>(a, launch);
+template <class Activation, bool kPaired>
+void start_int4(const FewRowsArguments& a, const Launch& launch) {
+  if (a.rows > 8)
+    return start<Activation, Int4Weights<Activation, 2>, StreamedInputs<2>, 2, kPaired, 4>(a, launch);
+  const unsigned lists = launch.blocks * static_cast<unsigned>(launch.warps);
+  if (lists <= kVeryFewLists) {
+    start_eight_rows<Activation, kPaired, 1, 8>(a, launch);
+  } else if (lists <= kFewLists) {
+    start_eight_rows<Activation, kPaired, 2, 8>(a, launch);
   } else {
-    deep ? start_int4_deep<Activation, false, 8>(a, launch)
-         : start_int4_deep<Activation, false, 4>(a, launch);
+    start_eight_rows<Activation, kPaired, 2, 4>(a, launch);
   }
 }
 
@@ -369,7 +376,7 @@ void FewRowsPlan::launch(const ProductOperands& operands, const Int4View* w, cud
   with_activation(operands.dtype, [&](auto activation) {
     using Activation = decltype(activation);
     if (w != nullptr) {
-      start_int4<Activation>(a, program_.paired, launch);
+      program_.paired ? start_int4<Activation, true>(a, launch) : start_int4<Activation, false>(a, launch);
     } else {
       start_dense<Activation>(a, launch);
     }

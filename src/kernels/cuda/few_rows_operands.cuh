@@ -75,13 +75,14 @@ __device__ __forceinline__ unsigned inputs_offset(unsigned row, unsigned half, u
 // Copies a unit's weights, and makes the instruction's fragments of its halves: a[tile of 16 outputs].
 class DenseWeights {
  public:
+  static constexpr int kTiles = 2;
   static constexpr int kUnitBytes = kStripOutputs * kRowBytes;
   static constexpr int kGroupBytes = 0;
   struct Unit {
     uint2 inputs[2][4];  // of each half, of outputs g, 8 + g, 16 + g, 24 + g
   };
 
-  __device__ DenseWeights(const FewRowsArguments& a, unsigned, unsigned lane)
+  __device__ DenseWeights(const FewRowsArguments& a, unsigned, unsigned, unsigned lane)
       : source_(a.weights +
                 ((static_cast<Index>(blockIdx.x) * kStripOutputs + lane / 4) * a.inputs + lane % 4 * 8) * 2),
         eight_rows_(Index{a.inputs} * 16),
@@ -121,22 +122,27 @@ class DenseWeights {
   unsigned fragment_[2];
 };
 
-template <class Activation>
+//
+// kTileCount: the tiles that a warp has, both or one of them.
+template <class Activation, int kTileCount>
 class Int4Weights {
  public:
+  static constexpr int kTiles = kTileCount;
   static constexpr int kUnitBytes = 4 * kUnitWords;
   static constexpr int kScaleBytes = 4 * kStripOutputs;
   static constexpr int kGroupBytes = 2 * kScaleBytes;  // scales, zero points
   struct Unit {
-    uint4 words;
-    Int4Scale<Activation> scales[4];  // of outputs g, 8 + g, 16 + g, 24 + g
+    std::uint32_t words[2][kTiles];            // of each half
+    Int4Scale<Activation> scales[2 * kTiles];  // of outputs g, 8 + g (of the tile), 16 + g, 24 + g
   };
 
-  __device__ Int4Weights(const FewRowsArguments& a, unsigned scales, unsigned lane)
+  // `tile`: the first that the warp has.
+  __device__ Int4Weights(const FewRowsArguments& a, unsigned scales, unsigned tile, unsigned lane)
       : source_(a.weights + static_cast<Index>(blockIdx.x) * (a.inputs / kUnitInputs) * kUnitBytes +
                 lane * 16),
         place_(lane * 16),
-        scales_(scales + lane / 4 * 16),
+        scales_(scales + lane / 4 * 16 + tile * 8),
+        is_second_(tile != 0),
         divisor_(a.group_divisor) {
     keep(source_);
     keep(place_);
@@ -147,19 +153,33 @@ class Int4Weights {
   }
   __device__ __forceinline__ Unit load(unsigned from, int unit) const {
     Unit loaded;
-    loaded.words = load_shared_16(from + place_);
+    const uint4 words = load_shared_16(from + place_);
     const unsigned scales = scales_ + __umulhi(2U * static_cast<std::uint32_t>(unit), divisor_) * kGroupBytes;
-    const uint4 scale = load_shared_16(scales);
-    const uint4 zero = load_shared_16(scales + kScaleBytes);
-    loaded.scales[0] = {scale.x, zero.x};
-    loaded.scales[1] = {scale.y, zero.y};
-    loaded.scales[2] = {scale.z, zero.z};
-    loaded.scales[3] = {scale.w, zero.w};
+    if constexpr (kTiles == 2) {
+      loaded.words[0][0] = words.x;
+      loaded.words[0][1] = words.y;
+      loaded.words[1][0] = words.z;
+      loaded.words[1][1] = words.w;
+      const uint4 scale = load_shared_16(scales);
+      const uint4 zero = load_shared_16(scales + kScaleBytes);
+      loaded.scales[0] = {scale.x, zero.x};
+      loaded.scales[1] = {scale.y, zero.y};
+      loaded.scales[2] = {scale.z, zero.z};
+      loaded.scales[3] = {scale.w, zero.w};
+    } else {
+      loaded.words[0][0] = is_second_ ? words.y : words.x;
+      loaded.words[1][0] = is_second_ ? words.w : words.z;
+      const uint2 scale = load_shared_8(scales);
+      const uint2 zero = load_shared_8(scales + kScaleBytes);
+      loaded.scales[0] = {scale.x, zero.x};
+      loaded.scales[1] = {scale.y, zero.y};
+    }
     return loaded;
   }
-  static __device__ __forceinline__ void unpack(const Unit& unit, int half, std::uint32_t (&a)[2][4]) {
-    unpack_word(half == 0 ? unit.words.x : unit.words.z, unit.scales[0], unit.scales[1], a[0]);
-    unpack_word(half == 0 ? unit.words.y : unit.words.w, unit.scales[2], unit.scales[3], a[1]);
+  static __device__ __forceinline__ void unpack(const Unit& unit, int half, std::uint32_t (&a)[kTiles][4]) {
+#pragma unroll
+    for (int tile = 0; tile < kTiles; ++tile)
+      unpack_word(unit.words[half][tile], unit.scales[2 * tile], unit.scales[2 * tile + 1], a[tile]);
   }
 
  private:
@@ -175,6 +195,7 @@ class Int4Weights {
   const std::byte* source_;
   unsigned place_;
   unsigned scales_;
+  bool is_second_;
   std::uint32_t divisor_;
 };
 

@@ -122,6 +122,11 @@ TEST(FewRows, SeveralRowsOfQwen3EqualTheCpus) {
   const Weights weights(shape, Dtype::bf16);
   check(choice_of(KernelName::marlin_a), shape, 5, Dtype::bf16, &weights, {});
   check(choice_of(KernelName::machete), shape, 16, Dtype::bf16, &weights, {});
+  // Enough lists for a warp each.
+  const Shape wide = {6144, 4096, 128};
+  const Weights wide_weights(wide, Dtype::fp16);
+  for (const KernelName kernel : {KernelName::awq, KernelName::marlin_a})
+    check(choice_of(kernel), wide, 5, Dtype::fp16, &wide_weights, {});
 }
 
 TEST(FewRows, DenseProductsEqualTheCpus) {

@@ -6,8 +6,11 @@
 //   lane warps    the softmax lanes over chunk i - 1
 #pragma once
 
+#include <algorithm>
+
 #include "kernels/cuda/exp_of_nonpositive.h"
 #include "kernels/cuda/few_rows_copy.cuh"
+#include "kernels/cuda/few_rows_scores.cuh"
 #include "kernels/cuda/mma_sync.cuh"
 
 namespace assay {
@@ -30,7 +33,15 @@ struct ValuesMemory {
   alignas(16) float weights[2][kHeads * kWeightStride];        // p before its rounding
   alignas(16) float rescale[2][kChunkTiles][kMostGroupHeads];  // a
   float lanes[kMostGroupHeads][kLanes];
-  unsigned number;  // of the block
+  unsigned ready[2];  // groups of a chunk whose scores were there a round ago
+};
+
+// A block has one of two works.
+template <int kD, int kHeads>
+struct FewRowsMemory {
+  static constexpr int kThreads = ValuesMemory<kHeads>::kThreads;
+  static constexpr int kBytes =
+      static_cast<int>(std::max(sizeof(ValuesMemory<kHeads>), sizeof(KeyStage<kD>) * (kThreads / 32)));
 };
 
 // Four 8 x 8 matrices, transposed.
@@ -114,41 +125,56 @@ __device__ __forceinline__ float exp_below_maximum(float x) {
 }
 
 // One weight warp, its tile of the chunk. `running`: the maxima of all tiles before the chunk, as ScoresAhead has them.
-template <class Activation, int kHeads>
+// kWhole: the row sees all of the chunk. First all shuffles, then all exponentials, then all stores: what is independent
+// lies side by side.
+template <class Activation, bool kWhole, int kHeads>
 __device__ __forceinline__ void prepare_weights(const ValuesWork& work, const ScoresAhead<kHeads>& scores,
                                                 float (&running)[(kHeads + 3) / 4], int chunk, int warp,
                                                 int lane, ValuesMemory<kHeads>& memory) {
-  float after[(kHeads + 3) / 4];
+  constexpr int kFours = (kHeads + 3) / 4;
+  float rescale[kFours];
+  float max[kHeads];
   const int last_group = work.row.position / kGroupKeys - (chunk * kChunkTiles + lane % 8) * kTileGroups;
 #pragma unroll
-  for (int i = 0; i < (kHeads + 3) / 4; ++i) {
+  for (int i = 0; i < kFours; ++i) {
     const float4 groups = scores.maxima[i];
-    const float second = last_group >= 1 ? groups.y : -INFINITY;
-    const float third = last_group >= 2 ? groups.z : -INFINITY;
-    const float fourth = last_group >= 3 ? groups.w : -INFINITY;
+    const float second = kWhole || last_group >= 1 ? groups.y : -INFINITY;
+    const float third = kWhole || last_group >= 2 ? groups.z : -INFINITY;
+    const float fourth = kWhole || last_group >= 3 ? groups.w : -INFINITY;
     float prefix = fmaxf(fmaxf(fmaxf(running[i], groups.x), second), fmaxf(third, fourth));
 #pragma unroll
     for (int width = 1; width < 8; width *= 2)
       prefix = fmaxf(prefix, __shfl_up_sync(~0U, prefix, static_cast<unsigned>(width), 8));
     const float before_here = __shfl_sync(~0U, prefix, warp - 1, 8);
-    after[i] = __shfl_sync(~0U, prefix, warp, 8);
-    const float before = warp == 0 ? running[i] : before_here;
+    const float after = __shfl_sync(~0U, prefix, warp, 8);
+#pragma unroll
+    for (int h = 4 * i; h < min(4 * i + 4, kHeads); ++h) max[h] = __shfl_sync(~0U, prefix, h % 4 * 8 + warp);
+    rescale[i] = (warp == 0 ? running[i] : before_here) - after;
     running[i] = __shfl_sync(~0U, prefix, 7, 8);
-    const float a = exp_below_maximum(before - after[i]);
-    if (lane % 8 == 0) memory.rescale[chunk % 2][warp][lane / 8 + 4 * i] = a;
   }
-  const int last = work.row.position - (chunk * kChunkTiles + warp) * kTileKeys - 2 * lane;
+  float2 x[kHeads];
+#pragma unroll
+  for (int h = 0; h < kHeads; ++h)
+    x[h] = make_float2(scores.scores[h].x - max[h], scores.scores[h].y - max[h]);
+#pragma unroll
+  for (float2& pair : x) pair = make_float2(exp_below_maximum(pair.x), exp_below_maximum(pair.y));
+#pragma unroll
+  for (float& a : rescale) a = exp_below_maximum(a);
+  if (!kWhole) {
+    const int last = work.row.position - (chunk * kChunkTiles + warp) * kTileKeys - 2 * lane;
+#pragma unroll
+    for (float2& pair : x) pair = make_float2(last >= 0 ? pair.x : 0.0F, last >= 1 ? pair.y : 0.0F);
+  }
   float* weights = memory.weights[chunk % 2] + warp * kTileKeys + 2 * lane;
   std::uint16_t* p = memory.p[chunk % 2] + warp * kTileKeys + 2 * lane;
 #pragma unroll
   for (int h = 0; h < kHeads; ++h) {
-    const float max = __shfl_sync(~0U, after[h / 4], h % 4 * 8);
-    const float first = exp_below_maximum(scores.scores[h].x - max);
-    const float second = exp_below_maximum(scores.scores[h].y - max);
-    const float x = last >= 0 ? first : 0.0F;
-    const float y = last >= 1 ? second : 0.0F;
-    *reinterpret_cast<float2*>(weights + h * kWeightStride) = make_float2(x, y);
-    *reinterpret_cast<std::uint32_t*>(p + h * kPStride) = Activation::encode_pair(x, y);
+    *reinterpret_cast<float2*>(weights + h * kWeightStride) = x[h];
+    *reinterpret_cast<std::uint32_t*>(p + h * kPStride) = Activation::encode_pair(x[h].x, x[h].y);
+  }
+#pragma unroll
+  for (int i = 0; i < kFours; ++i) {
+    if (lane % 8 == 0) memory.rescale[chunk % 2][warp][lane / 8 + 4 * i] = rescale[i];
   }
 }
 
@@ -185,14 +211,23 @@ struct TileOperands {
 };
 
 template <class Activation>
-__device__ __forceinline__ void continue_chains(float4& o, const TileOperands& operands) {
+__device__ __forceinline__ void step_chains(float4& o, const TileOperands& operands, int step) {
+  mma_16x8x16<Activation>(o, operands.v[step], operands.p[step / 2][step % 2 * 2],
+                          operands.p[step / 2][step % 2 * 2 + 1]);
+}
+
+// One tile; the operands of `next_tile` are read behind its first step, which waits for nothing but those of this one.
+template <class Activation>
+__device__ __forceinline__ void continue_chains(float4& o, const TileOperands& operands, TileOperands& next,
+                                                const ChunkOperands& from, int next_tile) {
   o.x *= operands.rescale.x;
   o.y *= operands.rescale.y;
   o.z *= operands.rescale.x;
   o.w *= operands.rescale.y;
+  step_chains<Activation>(o, operands, 0);
+  next.load(from, next_tile);
 #pragma unroll
-  for (int s = 0; s < 4; ++s)
-    mma_16x8x16<Activation>(o, operands.v[s], operands.p[s / 2][s % 2 * 2], operands.p[s / 2][s % 2 * 2 + 1]);
+  for (int s = 1; s < 4; ++s) step_chains<Activation>(o, operands, s);
 }
 
 // One chain warp over the tiles of a chunk; o: D of the warp's 16 by heads. The operands of a tile are read while the one
@@ -206,11 +241,9 @@ __device__ __forceinline__ void run_chains(float4& o, const ValuesMemory<kHeads>
   even.load(from, 0);
 #pragma unroll 1
   for (int tile = 0; tile < tiles; tile += 2) {
-    odd.load(from, tile + 1);
-    continue_chains<Activation>(o, even);
+    continue_chains<Activation>(o, even, odd, from, tile + 1);
     if (tile + 1 == tiles) return;
-    even.load(from, (tile + 2) % kChunkTiles);
-    continue_chains<Activation>(o, odd);
+    continue_chains<Activation>(o, odd, even, from, (tile + 2) % kChunkTiles);
   }
 }
 
@@ -259,6 +292,7 @@ __device__ __forceinline__ void clear_weights(ValuesMemory<kHeads>& memory) {
     reinterpret_cast<std::uint32_t*>(memory.p)[i] = 0;
   for (int i = static_cast<int>(threadIdx.x); i < 2 * kChunkTiles * kMostGroupHeads; i += threads)
     (&memory.rescale[0][0][0])[i] = 0.0F;
+  if (threadIdx.x < 2) memory.ready[threadIdx.x] = 0;
 }
 
 // Block `block` of those that run chains: slices of D, kv heads, rows.
@@ -286,26 +320,30 @@ __device__ __forceinline__ void sum_values(const FewRowsCall& call, const CUtens
   clear_weights(memory);
   ScoresAhead<kHeads> ahead;
   bool loaded_ahead = false;
-  unsigned next_groups = 0;  // of chunk i + 1, as last seen
   float running[(kHeads + 3) / 4];
 #pragma unroll
   for (float& m : running) m = -INFINITY;
   float4 o = {};
   float sum = 0.0F;
   if (softmax_lane == 0) init_stages(memory.stages);
+  // The values of all positions but the row's last are older than the kernel before.
+  const bool early = decode.position >= kChunkKeys;
+  if (!early) wait_for_earlier_kernels();
   if (softmax_lane == 0) order_bulk(memory.stages, map, decode, 0, first_d, kv_head);
   if (weighs) {
     order_pieces<kD, 32 * kWeightWarps>(memory.stages, values, decode, 0, 32 * role.weight + lane);
     commit_copies();
   }
+  if (early) wait_for_earlier_kernels();
   __syncthreads();
 
 #pragma unroll 1
   for (int i = 0; i <= chunks; ++i) {
     if (softmax_lane == 0 && i + 1 < chunks) order_bulk(memory.stages, map, decode, i + 1, first_d, kv_head);
+    // Asked for by one thread that has time: a weight warp would wait for it with its next scores.
+    const bool asks = softmax_lane == 0 && i + 2 < chunks;
+    const unsigned after_next = asks ? ready_groups(work, i + 2) : 0;
     if (weighs) {
-      // Asked for now, used in the next round.
-      const unsigned after_next = i + 2 < chunks ? ready_groups(work, i + 2) : 0;
       if (i + 1 < chunks)
         order_pieces<kD, 32 * kWeightWarps>(memory.stages, values, decode, i + 1, 32 * role.weight + lane);
       commit_copies();
@@ -315,11 +353,13 @@ __device__ __forceinline__ void sum_values(const FewRowsCall& call, const CUtens
           ahead.load(call, work, i, role.weight, lane);
         }
         const ScoresAhead<kHeads> now = ahead;
-        // A warp issues in order: these loads go out after the one of the counter came back.
-        loaded_ahead = i + 1 < chunks && next_groups >= work.groups(i + 1);
+        loaded_ahead = i + 1 < chunks && memory.ready[(i + 1) % 2] >= work.groups(i + 1);
         if (loaded_ahead) ahead.load(call, work, i + 1, role.weight, lane);
-        next_groups = after_next;
-        prepare_weights<Activation>(work, now, running, i, role.weight, lane, memory);
+        if (work.row.position >= (i + 1) * kChunkKeys - 1) {
+          prepare_weights<Activation, true>(work, now, running, i, role.weight, lane, memory);
+        } else {
+          prepare_weights<Activation, false>(work, now, running, i, role.weight, lane, memory);
+        }
       }
       wait_for_copies<1>();
     } else if (i > 0) {
@@ -330,6 +370,7 @@ __device__ __forceinline__ void sum_values(const FewRowsCall& call, const CUtens
       }
       if (adds_lanes) add_lanes(sum, memory, i - 1, tiles, softmax_lane);
     }
+    if (asks) memory.ready[i % 2] = after_next;
     __syncthreads();
   }
 

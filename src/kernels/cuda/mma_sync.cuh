@@ -36,6 +36,12 @@ __device__ __forceinline__ void ldmatrix_x4(std::uint32_t (&r)[4], std::uint32_t
                : "memory");
 }
 
+__device__ __forceinline__ uint2 load_pair(std::uint32_t shared) {
+  uint2 pair;
+  asm volatile("ld.shared.v2.u32 {%0, %1}, [%2];" : "=r"(pair.x), "=r"(pair.y) : "r"(shared) : "memory");
+  return pair;
+}
+
 // Copies `bytes` (at most 16) and fills up with zeros to 16. With 0, `source` is not read.
 __device__ __forceinline__ void copy_async_16(std::uint32_t shared, const void* source, int bytes) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared), "l"(source), "r"(bytes)

@@ -2,6 +2,7 @@
 // the last; in between, the row lies in shared memory, where one warp reads it in the order of the 32 lanes: that
 // chain of n / 32 dependent fma is the latency of the kernel, and blocks of other rows hide it.
 #include "base/error.h"
+#include "kernels/cuda/early_launch.cuh"
 #include "kernels/cuda/row_ops.h"
 #include "kernels/cuda/vector8.cuh"
 #include "kernels/ops.h"
@@ -75,6 +76,7 @@ template <class T, bool kAdds>
 __global__ void __launch_bounds__(kMostThreads)
     rms_norm_rows(const uint4* update, uint4* x, const uint4* __restrict__ weight, int n, float eps,
                   uint4* out) {
+  let_later_kernels_start();
   extern __shared__ uint4 shared_row[];
   __shared__ float shared_scale;
   const int vectors = n / 8;
@@ -85,10 +87,15 @@ __global__ void __launch_bounds__(kMostThreads)
 #pragma unroll
   for (int p = 0; p < kPieces; ++p) {
     const int i = static_cast<int>(threadIdx.x + p * blockDim.x);
+    if (i < vectors) factor[p] = __ldg(weight + i);
+  }
+  wait_for_earlier_kernels();
+#pragma unroll
+  for (int p = 0; p < kPieces; ++p) {
+    const int i = static_cast<int>(threadIdx.x + p * blockDim.x);
     if (i >= vectors) continue;
     held[p] = x[first + i];
     if (kAdds) added[p] = update[first + i];
-    factor[p] = weight[i];
   }
 #pragma unroll
   for (int p = 0; p < kPieces; ++p) {
@@ -120,12 +127,13 @@ void launch(Dtype dtype, const std::uint16_t* update, std::uint16_t* x, const st
   require(n % 8 == 0 && n <= kMostColumns, "rms_norm takes rows of at most 16384 numbers, a multiple of 8");
   const Index threads = (n / 8 + kPieces * 32 - 1) / (kPieces * 32) * 32;
   with_activation(dtype, [&](auto t) {
-    rms_norm_rows<decltype(t), kAdds><<<static_cast<unsigned>(rows), static_cast<unsigned>(threads),
-                                        static_cast<std::size_t>(2 * n), stream>>>(
-        reinterpret_cast<const uint4*>(update), reinterpret_cast<uint4*>(x),
-        reinterpret_cast<const uint4*>(weight), static_cast<int>(n), eps, reinterpret_cast<uint4*>(out));
+    launch_early(rms_norm_rows<decltype(t), kAdds>, "rms_norm_rows",
+                 {static_cast<unsigned>(rows), static_cast<unsigned>(threads),
+                  static_cast<std::size_t>(2 * n), stream},
+                 reinterpret_cast<const uint4*>(update), reinterpret_cast<uint4*>(x),
+                 reinterpret_cast<const uint4*>(weight), static_cast<int>(n), eps,
+                 reinterpret_cast<uint4*>(out));
   });
-  check_launch("rms_norm_rows", stream);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // Head norm, rotary embedding and the keys' and values' way into their slots.
+#include "kernels/cuda/early_launch.cuh"
 #include "kernels/cuda/row_ops.h"
 #include "kernels/cuda/vector8.cuh"
 #include "kernels/ops.h"
@@ -116,6 +117,8 @@ template <class T, int kDim>
 __global__ void __launch_bounds__(kBlockThreads)
     rotate_heads(Rotation rotation, std::uint16_t* qkv, KvLayer layer) {
   constexpr int kSteps = kDim / 32;
+  let_later_kernels_start();
+  wait_for_earlier_kernels();
   const RowHeads heads(rotation, layer, blockIdx.x);
   const auto thread = static_cast<int>(threadIdx.x) % kHeadThreads;
   const int head = static_cast<int>(blockIdx.y) * kBlockHeads + static_cast<int>(threadIdx.x) / kHeadThreads;
@@ -200,14 +203,16 @@ void rotate_and_store(Dtype dtype, const Rotation& rotation, std::uint16_t* qkv,
   with_activation(dtype, [&](auto t) {
     using T = decltype(t);
     if (kv.head_dim == 128) {
-      rotate_heads<T, 128><<<shares, kBlockThreads, 0, stream>>>(rotation, qkv, kv);
+      launch_early(rotate_heads<T, 128>, "rotate_heads", {shares, kBlockThreads, 0, stream}, rotation, qkv,
+                   kv);
     } else if (kv.head_dim == 64) {
-      rotate_heads<T, 64><<<shares, kBlockThreads, 0, stream>>>(rotation, qkv, kv);
+      launch_early(rotate_heads<T, 64>, "rotate_heads", {shares, kBlockThreads, 0, stream}, rotation, qkv,
+                   kv);
     } else {
       rotate_any_head<T><<<singles, 32, bytes, stream>>>(rotation, qkv, kv);
+      check_launch("rotate_any_head", stream);
     }
   });
-  check_launch("rotate_heads", stream);
 }
 
 }  // namespace assay
