@@ -96,6 +96,10 @@ TEST(Json, ErrorsNameThePlace) {
   EXPECT_THAT(parse_json("{\"a\": 1, \"a\": 2}", "f.json").error().message(),
               HasSubstr("a: expected each key once"));
   EXPECT_THAT(parse_json("{\"a\": ", "f.json").error().message(), HasSubstr("f.json: expected JSON"));
+  const std::string nested = std::string(1'000'000, '[') + std::string(1'000'000, ']');
+  EXPECT_THAT(parse_json(nested, "f.json").error().message(),
+              HasSubstr("f.json: expected at most 256 levels"));
+  EXPECT_TRUE(parse_json(std::string(256, '[') + std::string(256, ']'), "f.json").ok());
   const Json object = *parse_json(R"({"n": 1.5, "b": true, "big": 5000000000, "neg": -1})", "f");
   EXPECT_EQ(json_get<Index>(object, "f", "n").error().found, "1.5");
   EXPECT_FALSE(json_get<int>(object, "f", "b").ok());

@@ -5,28 +5,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
+#include "base/descriptor.h"
+
 namespace assay {
 namespace {
-
-// A file descriptor that closes itself. close() reports what a full disk may say only then.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-  bool close() { return ::close(std::exchange(fd_, -1)) == 0; }
-
- private:
-  int fd_;
-};
 
 Error system_error(const std::filesystem::path& path, std::string expected) {
   return {.file = path.string(), .key = "", .expected = std::move(expected), .found = std::strerror(errno)};
@@ -119,7 +106,9 @@ Result<void> write_atomically(const std::filesystem::path& path, std::string_vie
   std::error_code created;
   if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), created);
   if (created) return Error{path.string(), "", "a folder that can be made", created.message()};
-  const std::filesystem::path temporary = path.string() + ".tmp" + std::to_string(::getpid());
+  static std::atomic<unsigned> count = 0;  // two threads may write one path
+  const std::filesystem::path temporary =
+      path.string() + ".tmp" + std::to_string(::getpid()) + "." + std::to_string(count++);
   Descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (fd.get() < 0) return system_error(path, "a writable file");
   const bool written = write_all(fd.get(), content) && ::fsync(fd.get()) == 0 && fd.close() &&

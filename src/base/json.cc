@@ -8,11 +8,19 @@
 #include "base/file.h"
 
 namespace assay {
+namespace {
+
+struct TooDeep {};
+
+}  // namespace
 
 Result<Json> parse_json(std::string_view text, const std::string& file) {
   std::vector<std::set<std::string>> keys_of_open_objects;
   std::string repeated;
-  const auto watch_keys = [&](int, Json::parse_event_t event, Json& value) {
+  const auto watch = [&](int level, Json::parse_event_t event, Json& value) {
+    const bool opens =
+        event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start;
+    if (opens && level >= kMostJsonLevels) throw TooDeep();
     if (event == Json::parse_event_t::object_start) keys_of_open_objects.emplace_back();
     if (event == Json::parse_event_t::object_end) keys_of_open_objects.pop_back();
     if (event == Json::parse_event_t::key &&
@@ -22,9 +30,11 @@ Result<Json> parse_json(std::string_view text, const std::string& file) {
     return true;
   };
   try {
-    Json parsed = Json::parse(text, watch_keys);
+    Json parsed = Json::parse(text, watch);
     if (!repeated.empty()) return Error{file, repeated, "each key once in an object", "the key twice"};
     return parsed;
+  } catch (const TooDeep&) {
+    return Error{file, "", "at most " + std::to_string(kMostJsonLevels) + " levels of JSON", "more"};
   } catch (const Json::exception& problem) {
     // "[json.exception.parse_error.101] parse error at line 1, column 8: ..." -> what follows the tag
     const std::string what = problem.what();

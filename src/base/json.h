@@ -15,8 +15,10 @@ namespace assay {
 
 using Json = nlohmann::ordered_json;  // keeps the order of keys, so that files written twice are equal
 
-// `file` names the text in errors. Error: not JSON (line and column), or a key that occurs twice in one
-// object.
+inline constexpr int kMostJsonLevels = 256;  // arrays and objects within one another
+
+// `file` names the text in errors. Error: not JSON (line and column), a key that occurs twice in one object, more than kMostJsonLevels
+// (what walks through a document recurses, and a server may send anything).
 Result<Json> parse_json(std::string_view text, const std::string& file);
 Result<Json> read_json(const std::filesystem::path& path);
 

@@ -33,7 +33,8 @@ enum class Fill : std::uint8_t {
   ones,
   normal,                 // mean 0, deviation `spread`, cut at 3.5 deviations
   scales,                 // even from 0.75 to 1.25 times `spread`
-  integers,               // random words: every q is as likely
+  integers,               // random words: every q is as likely, the mean is 7.5
+  symmetric_integers,     // the same, but 8 for 0: the mean is 8
   zero_points,            // nibbles 7 and 8
   symmetric_zero_points,  // nibbles 7, which version 1 means as 8
   groups                  // row / `spread`

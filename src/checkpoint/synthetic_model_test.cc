@@ -79,7 +79,7 @@ TEST(SyntheticModel, OurReadersTakeIt) {
         const double scale = std::sqrt(static_cast<double>(linear.inputs));
         const auto count = static_cast<double>(values.size());
         EXPECT_NEAR(std::sqrt(squares / count) * scale, 1, 0.04) << linear.name;
-        EXPECT_NEAR(sum / count * scale, 0, 0.15) << linear.name;
+        EXPECT_NEAR(sum / count * scale, 0, 0.02) << linear.name;
       }
     }
   }

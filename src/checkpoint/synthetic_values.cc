@@ -30,6 +30,12 @@ float almost_normal(std::uint64_t bits) {
   return static_cast<float>(sum) / kDeviation;
 }
 
+std::uint32_t eight_for_zero(std::uint32_t nibbles) {
+  std::uint32_t any = nibbles | nibbles >> 1;
+  any |= any >> 2;
+  return nibbles | (~any & 0x11111111U) << 3;
+}
+
 bool is_16bit(Fill fill) { return fill == Fill::ones || fill == Fill::normal || fill == Fill::scales; }
 
 }  // namespace
@@ -66,6 +72,8 @@ std::vector<std::byte> values_of(const SyntheticPiece& piece) {
       });
     case Fill::integers:
       return words([&](Index) { return word(); });
+    case Fill::symmetric_integers:
+      return words([&](Index) { return eight_for_zero(word()); });
     case Fill::zero_points:
       return words([&](Index) { return 0x77777777U + (word() & 0x11111111U); });
     case Fill::symmetric_zero_points:
