@@ -30,7 +30,10 @@ sanitize:
 bench: build
 	@$(BUILD)/bench/emulator_bench
 	@$(BUILD)/bench/validity_bench
+	@$(BUILD)/bench/fleet_bench
 	@$(BUILD)/bench/prefill_bench models/tiny-qwen3
+	@$(BUILD)/bench/parse_bench
+	@$(BUILD)/bench/remote_bench models/tiny-qwen3-awq
 	@python3 bench/demo_bench.py $(BUILD)/assay
 
 # Error rates of the verdict (docs/evidence.md): about an hour and a half on two cores; resumes.

@@ -12,9 +12,9 @@
 #include "bench/fma_peak.h"
 #include "checkpoint/config.h"
 #include "checkpoint/layout.h"
-#include "checkpoint/model_files.h"
 #include "emulator/device.h"
 #include "engine/engine.h"
+#include "hub/hub.h"
 
 namespace assay {
 namespace {
@@ -33,7 +33,7 @@ double multiply_adds(const ModelConfig& config, Index tokens) {
 }
 
 Result<Json> measure(const std::string& model, Index tokens, int threads) {
-  auto folder = find_model(model);
+  auto folder = resolve_model(model);
   if (!folder) return folder.error();
   auto config = read_config(*folder);
   if (!config) return config.error();

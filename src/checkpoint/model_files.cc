@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "base/file.h"
@@ -16,50 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::optional<fs::path> environment_path(const char* variable) {
-  const char* value = std::getenv(variable);
-  if (value == nullptr || *value == '\0') return std::nullopt;
-  return fs::path(value);
-}
-
-std::optional<fs::path> hub_cache() {
-  if (const auto cache = environment_path("HF_HUB_CACHE")) return cache;
-  if (const auto home = environment_path("HF_HOME")) return *home / "hub";
-  if (const auto cache = environment_path("XDG_CACHE_HOME")) return *cache / "huggingface" / "hub";
-  if (const auto home = environment_path("HOME")) return *home / ".cache" / "huggingface" / "hub";
-  return std::nullopt;
-}
-
-// Letters, digits, '-', '_' and '.', not beginning with '.': one component of a path, and nothing else.
-bool is_plain_name(std::string_view name) {
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '.';
-  };
-  return !name.empty() && name[0] != '.' && std::all_of(name.begin(), name.end(), allowed);
-}
-
-// The folder that the Hub's client keeps the repository "organisation/name" in; "" if it is no such name.
-std::string repository_folder(std::string_view name) {
-  const std::size_t slash = name.find('/');
-  if (slash == std::string_view::npos) return "";
-  const auto organisation = name.substr(0, slash);
-  const auto model = name.substr(slash + 1);
-  if (!is_plain_name(organisation) || !is_plain_name(model)) return "";
-  return fmt::format("models--{}--{}", organisation, model);
-}
-
-Result<fs::path> find_snapshot(const fs::path& repository) {
-  const fs::path ref = repository / "refs" / "main";
-  auto text = read_text(ref);
-  if (!text) return text.error();
-  while (!text->empty() && (text->back() == '\n' || text->back() == ' ')) text->pop_back();
-  if (!is_plain_name(*text)) return Error{ref.string(), "", "the name of a snapshot", *text};
-  const fs::path snapshot = repository / "snapshots" / *text;
-  if (fs::is_directory(snapshot)) return snapshot;
-  return Error{snapshot.string(), "", "the snapshot that refs/main names", "no such folder"};
-}
-
 bool fixes_numbers_or_tokens(const fs::path& file) {
   static constexpr std::array<std::string_view, 7> kNames = {
       "config.json",           "quantize_config.json",         "quant_config.json",     "tokenizer.json",
@@ -69,20 +25,6 @@ bool fixes_numbers_or_tokens(const fs::path& file) {
 }
 
 }  // namespace
-
-Result<fs::path> find_model(std::string_view name) {
-  std::error_code ignored;  // a path that cannot be asked about is not a folder
-  if (!name.empty() && fs::is_directory(name, ignored)) return fs::path(name);
-  std::string looked = fmt::format("no folder {}", name);
-  const std::string folder = repository_folder(name);
-  const auto cache = hub_cache();
-  if (!folder.empty() && cache) {
-    const fs::path repository = *cache / folder;
-    if (fs::is_directory(repository, ignored)) return find_snapshot(repository);
-    looked += fmt::format(", no folder {} (HF_HUB_CACHE, HF_HOME)", repository.string());
-  }
-  return Error{std::string(name), "model", "a model folder or the Hub name of a downloaded model", looked};
-}
 
 Result<std::vector<std::vector<FileHash>>> hash_files(std::span<const fs::path> folders, ThreadPool& pool) {
   struct Place {

@@ -1,23 +1,16 @@
-// Where a model's files are, and what they hash to.
+// What a model's files hash to.
 #pragma once
 
 #include <cstddef>
 #include <filesystem>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/error.h"
 #include "base/thread_pool.h"
 
 namespace assay {
-
-// A folder, or "organisation/name" in the Hugging Face cache: HF_HUB_CACHE, else HF_HOME/hub, else
-// XDG_CACHE_HOME/huggingface/hub, else ~/.cache/huggingface/hub; there
-// models--organisation--name/snapshots/<content of refs/main>. A folder goes first. Error: neither; lists
-// where it looked. Never downloads.
-Result<std::filesystem::path> find_model(std::string_view name);
 
 struct FileHash {
   std::string name;  // within the folder

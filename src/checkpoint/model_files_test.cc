@@ -4,8 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <cstdlib>
-#include <optional>
 
 #include "base/sha256.h"
 #include "checkpoint/test_folder.h"
@@ -15,84 +13,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using testing::TestFolder;
-
-// Sets or, without a value, unsets a variable; the destructor puts the old value back.
-class ScopedVariable {
- public:
-  ScopedVariable(const char* name, const std::optional<std::string>& value) : name_(name) {
-    if (const char* old = std::getenv(name)) old_ = old;
-    set(value);
-  }
-  ScopedVariable(const ScopedVariable&) = delete;
-  ScopedVariable& operator=(const ScopedVariable&) = delete;
-  ~ScopedVariable() { set(old_); }
-
- private:
-  void set(const std::optional<std::string>& value) const {
-    if (value) {
-      ::setenv(name_, value->c_str(), 1);
-    } else {
-      ::unsetenv(name_);
-    }
-  }
-  const char* name_;
-  std::optional<std::string> old_;
-};
-
-class Hub : public ::testing::Test {
- protected:
-  // A repository org/tiny in the cache `hub`.
-  void download(const std::string& hub) const {
-    folder_.write(hub + "/models--org--tiny/refs/main", "abc123\n");
-    folder_.write(hub + "/models--org--tiny/snapshots/abc123/config.json", "{}");
-  }
-  std::string found(const std::string& hub) const {
-    return (folder_.path() / hub / "models--org--tiny/snapshots/abc123").string();
-  }
-  std::string root() const { return folder_.path().string(); }
-
-  TestFolder folder_;
-  ScopedVariable hub_cache_{"HF_HUB_CACHE", std::nullopt};
-  ScopedVariable hf_home_{"HF_HOME", std::nullopt};
-  ScopedVariable xdg_{"XDG_CACHE_HOME", std::nullopt};
-  ScopedVariable home_{"HOME", folder_.path().string()};
-};
-
-TEST_F(Hub, EachVariableGoesBeforeTheNext) {
-  download(".cache/huggingface/hub");
-  EXPECT_EQ(find_model("org/tiny")->string(), found(".cache/huggingface/hub"));
-  download("xdg/huggingface/hub");
-  const ScopedVariable xdg("XDG_CACHE_HOME", root() + "/xdg");
-  EXPECT_EQ(find_model("org/tiny")->string(), found("xdg/huggingface/hub"));
-  download("home/hub");
-  const ScopedVariable home("HF_HOME", root() + "/home");
-  EXPECT_EQ(find_model("org/tiny")->string(), found("home/hub"));
-  download("cache");
-  const ScopedVariable cache("HF_HUB_CACHE", root() + "/cache");
-  EXPECT_EQ(find_model("org/tiny")->string(), found("cache"));
-}
-
-TEST_F(Hub, AFolderGoesFirst) { EXPECT_EQ(find_model(root())->string(), root()); }
-
-TEST_F(Hub, WhatIsNotThereIsAnErrorThatSaysWhereItLooked) {
-  EXPECT_THAT(
-      find_model("org/other").error().message(),
-      HasSubstr("no folder org/other, no folder " + root() + "/.cache/huggingface/hub/models--org--other"));
-  for (const char* name : {"", "tiny", "org/", "/tiny", "../tiny", "org/..", "a/b/c", "org/ti ny", "./x"}) {
-    EXPECT_FALSE(find_model(name).ok()) << name;
-  }
-}
-
-TEST_F(Hub, ABrokenCacheIsAnError) {
-  const std::string repository = ".cache/huggingface/hub/models--org--tiny";
-  folder_.write(repository + "/blobs/x", "");
-  EXPECT_THAT(find_model("org/tiny").error().message(), HasSubstr("refs/main"));
-  folder_.write(repository + "/refs/main", "abc123");
-  EXPECT_THAT(find_model("org/tiny").error().message(), HasSubstr("snapshots/abc123: expected the snapshot"));
-  folder_.write(repository + "/refs/main", "../../x");
-  EXPECT_THAT(find_model("org/tiny").error().message(),
-              HasSubstr("refs/main: expected the name of a snapshot"));
-}
 
 std::vector<FileHash> hashes_of(const std::filesystem::path& folder) {
   ThreadPool pool(3);

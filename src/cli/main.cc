@@ -41,11 +41,21 @@ int finish(const Analysis& analysis, Format format, int exit_code) {
   return exit_code;
 }
 
-RunHooks hooks_for(ThreadPool& pool, Processor processor) {
-  return {.open = [&pool, processor](
-                      const Setup& setup) { return open_engine(setup, pool, {.processor = processor}); },
-          .stopped = [] { return stop_requested != 0; },
-          .log = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }};
+bool stopped() { return stop_requested != 0; }
+
+void log(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
+
+// Of a model that is downloaded.
+HubOptions hub_options() { return {.log = log, .stopped = stopped}; }
+
+EngineOptions engine_options(const Options& options) {
+  return {.processor = options.processor, .log_folder = options.out, .log = log, .stopped = stopped};
+}
+
+RunHooks hooks_for(ThreadPool& pool, const Options& options) {
+  return {.open = [&](const Setup& setup) { return open_engine(setup, pool, engine_options(options)); },
+          .stopped = stopped,
+          .log = log};
 }
 
 // Of a run that ended early, or its analysis.
@@ -78,13 +88,13 @@ int generate(const Options& options) {
   const auto experiment = read_experiment(options.experiment, device);
   if (!experiment) return trouble(experiment.error());
   ThreadPool pool(options.threads);
-  const auto plan = plan_generate(*experiment, pool);
+  const auto plan = plan_generate(*experiment, pool, hub_options());
   if (!plan) return trouble(plan.error());
   if (options.shard) {
-    return finish_shard(
-        run_generate_shard(*plan, *options.shard, options.out, hooks_for(pool, options.processor)), options);
+    return finish_shard(run_generate_shard(*plan, *options.shard, options.out, hooks_for(pool, options)),
+                        options);
   }
-  return finish_run(run_generate(*plan, options.out, hooks_for(pool, options.processor)), options);
+  return finish_run(run_generate(*plan, options.out, hooks_for(pool, options)), options);
 }
 
 int verify(const Options& options) {
@@ -93,15 +103,15 @@ int verify(const Options& options) {
   auto decision = decision_options(options.decision, {}, "");
   if (!decision) return trouble(decision.error());
   ThreadPool pool(options.threads);
-  const auto plan =
-      plan_verify(*experiment, options.records.front(), pool, options.replay,
-                  options.distance.value_or(DistanceRule::every_id), options.devices, *std::move(decision));
+  const auto plan = plan_verify(*experiment, options.records.front(), pool, options.replay,
+                                options.distance.value_or(DistanceRule::every_id), options.devices,
+                                *std::move(decision), hub_options());
   if (!plan) return trouble(plan.error());
   if (options.shard) {
-    return finish_shard(
-        run_verify_shard(*plan, *options.shard, options.out, hooks_for(pool, options.processor)), options);
+    return finish_shard(run_verify_shard(*plan, *options.shard, options.out, hooks_for(pool, options)),
+                        options);
   }
-  return finish_run(run_verify(*plan, options.out, hooks_for(pool, options.processor)), options);
+  return finish_run(run_verify(*plan, options.out, hooks_for(pool, options)), options);
 }
 
 int merge(const Options& options) {
@@ -116,13 +126,13 @@ int calibrate(const Options& options) {
   const auto experiment = read_experiment(options.experiment);
   if (!experiment) return trouble(experiment.error());
   ThreadPool pool(options.threads);
-  const auto plan = plan_calibrate(*experiment, options.calibrate, pool);
+  const auto plan = plan_calibrate(*experiment, options.calibrate, pool, hub_options());
   if (!plan) return trouble(plan.error());
   const CalibrateHooks hooks{
       .open = [&](const Setup& setup,
-                  ThreadPool& own) { return open_engine(setup, own, {.processor = options.processor}); },
-      .stopped = [] { return stop_requested != 0; },
-      .log = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }};
+                  ThreadPool& own) { return open_engine(setup, own, engine_options(options)); },
+      .stopped = stopped,
+      .log = log};
   const auto calibration = run_calibrate(*plan, options.out, pool, hooks);
   if (!calibration) return trouble(calibration.error());
   if (!*calibration) {
@@ -149,9 +159,16 @@ int report(const Options& options) {
   return 0;
 }
 
+int import(const Options& options) {
+  const auto imported = import_run(options.records.front(), options.out, options.import, hub_options());
+  if (!imported) return trouble(imported.error());
+  log("assay: " + options.out.string() + ": " + imported->summary());
+  return 0;
+}
+
 int synth(const Options& options) {
   ThreadPool pool(options.threads);
-  const auto made = synthesize(options.synthesis, options.out, pool, [] { return stop_requested != 0; });
+  const auto made = synthesize(options.synthesis, options.out, pool, stopped);
   if (!made) return trouble(made.error());
   std::fprintf(stderr, "assay: %s: %.2f GB of random weights in %lld %s\n", options.out.c_str(),
                static_cast<double>(made->bytes) / 1e9, static_cast<long long>(made->shards),
@@ -173,6 +190,8 @@ int run(const Options& options) {
       return analyze(options);
     case Verb::report:
       return report(options);
+    case Verb::import:
+      return import(options);
     case Verb::synth:
       return synth(options);
     case Verb::doctor:

@@ -161,7 +161,40 @@ CLI::App* add_synth(CLI::App& app, Options& options) {
   return synth;
 }
 
+CLI::App* add_import(CLI::App& app, Options& options) {
+  CLI::App* import =
+      add_verb(app, "import", "A record of another program -> run folder",
+               "assay import difr samples.json -o runs/i --model Qwen/Qwen3-8B --quantization none "
+               "--dtype bfloat16");
+  static const std::map<std::string, ImportFormat> kImported = {{"difr", ImportFormat::difr},
+                                                                {"lm-eval", ImportFormat::lm_eval}};
+  Setup& setup = options.import.choice.setup;
+  setup = {.name = "imported",
+           .model = "",
+           .quantization = "",
+           .dtype = "",
+           .device = "",
+           .profile = "",
+           .prefill_tokens = 0};
+  add_choice(import, "FORMAT", options.import.format, kImported, "who wrote the file")->required();
+  import->add_option("FILE", options.records, "samples of DiFR, or samples_*.jsonl of lm-eval")
+      ->required()
+      ->expected(1);
+  import->add_option("-o", options.out, "run folder to write, a new one")->required()->type_name("RUN/");
+  import->add_option("--model", setup.model, "claimed model, a folder or a Hub name; its tokenizer is read")
+      ->required();
+  import->add_option("--quantization", setup.quantization, "claimed, vLLM's name")->required();
+  import->add_option("--dtype", setup.dtype, "claimed: float16 or bfloat16")->required();
+  import->add_option("--device", setup.device, "claimed (default: not recorded)");
+  import->add_option("--name", setup.name, "the setup's name in the record (default imported)");
+  import->add_flag_callback(
+      "--special", [&options] { options.import.special = SpecialTokens::add;
+},
+      "lm-eval: the model was asked with special tokens around its contexts");
+return import;
 }  // namespace
+
+}  // namespace assay
 
 Parsed parse_command_line(int argc, char** argv) {
   Options options;
@@ -243,6 +276,7 @@ Parsed parse_command_line(int argc, char** argv) {
       ->expected(1);
   add_printer(report, options, kReportFormats);
   add_decision(report, options);
+  CLI::App* import = add_import(app, options);
   CLI::App* synth = add_synth(app, options);
   add_verb(app, "doctor", "What this build and this machine can do", "assay doctor");
 
@@ -254,9 +288,10 @@ Parsed parse_command_line(int argc, char** argv) {
     std::fprintf(stderr, "assay: %s (assay --help says more)\n", problem.what());
     return {{}, 2};
   }
-  const std::pair<CLI::App*, Verb> verbs[] = {
-      {generate, Verb::generate}, {verify, Verb::verify}, {merge, Verb::merge}, {calibrate, Verb::calibrate},
-      {analyze, Verb::analyze},   {report, Verb::report}, {synth, Verb::synth}};
+  const std::pair<CLI::App*, Verb> verbs[] = {{generate, Verb::generate}, {verify, Verb::verify},
+                                              {merge, Verb::merge},       {calibrate, Verb::calibrate},
+                                              {analyze, Verb::analyze},   {report, Verb::report},
+                                              {import, Verb::import},     {synth, Verb::synth}};
   for (const auto& [verb, value] : verbs) {
     if (verb->parsed()) options.verb = value;
   }

@@ -9,13 +9,14 @@
 #include "engine/engine.h"
 #include "experiment/analyze.h"
 #include "experiment/calibration.h"
+#include "experiment/import.h"
 #include "experiment/shard.h"
 #include "experiment/synthesize.h"
 #include "record/record.h"
 
 namespace assay {
 
-enum class Verb : std::uint8_t { generate, verify, merge, calibrate, analyze, report, synth, doctor };
+enum class Verb : std::uint8_t { generate, verify, merge, calibrate, analyze, report, import, synth, doctor };
 enum class Format : std::uint8_t { text, json, md, csv, seed };  // seed: of `report` only
 
 struct Options {
@@ -34,6 +35,7 @@ struct Options {
   std::optional<RunShard> shard;  // of generate and verify
   CalibrateOptions calibrate;
   SynthesisOptions synthesis;
+  ImportOptions import;
 };
 
 // Either the options, or the exit code of a command line that is done already: --help and --version were

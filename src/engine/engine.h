@@ -1,7 +1,10 @@
-// An engine turns tokens into log-probabilities under one setup. `native` computes them itself.
+// An engine turns tokens into log-probabilities under one setup. `native` computes them itself; vllm, sglang and
+// openai ask a server.
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -47,7 +50,8 @@ struct ScoreRequest {
 
 struct Scores {
   std::vector<PositionScores> positions;  // one for each asked position
-  std::vector<TokenCheck> tokens;         // one for each generated token where check_tokens
+  std::vector<TokenCheck> tokens;  // one for each generated token where check_tokens; none: not to be had
+  Environment served = {};         // as Generation::served
   bool operator==(const Scores&) const = default;
 };
 
@@ -58,9 +62,22 @@ struct GenerateRequest {
   // Recorded positions: the last n of the prompt and the last n of what was generated; 0 = all.
   Index last_positions = 3;
   bool ignore_eos = false;
+  bool afresh = false;           // uses nothing that is kept of earlier calls: for reproducibility checks
   std::uint64_t noise_seed = 0;  // as in ScoreRequest, and so is sampling
   Sampling sampling = {};
 };
+
+// Requests in an order, each made when it is wanted (again where it is asked again), and their results, taken in that
+// order.
+template <class Request, class Answer>
+struct Jobs {
+  Index count = 0;
+  std::function<Request(Index job)> request;
+  std::function<Result<void>(Index job, Answer answer)> take;  // an Error ends the work
+  std::function<bool()> stopped = [] { return false; };        // asked between jobs
+};
+using ScoreJobs = Jobs<ScoreRequest, Scores>;
+using GenerateJobs = Jobs<GenerateRequest, Generation>;
 
 // Keys of Engine::describe in which two engines of one setup may differ.
 inline bool changes_no_bit(std::string_view key) {
@@ -76,9 +93,10 @@ class Engine {
   virtual Index vocabulary_size() const = 0;
   virtual Index context_length() const = 0;
 
-  // Which device, kernel, instruction set and SM count really run, for the record (docs/records.md names the
-  // keys; those of changes_no_bit are for information). Among them "determinism" (deterministic or not_deterministic: whether equal requests give equal
-  // bits) and "rows_change_bits" (yes or no: whether a position's bits depend on the rows of its pass).
+  // Which device, kernel, instruction set and SM count really run, for the record (docs/records.md names the keys;
+  // those of changes_no_bit are for information). Among them "determinism" (deterministic or not_deterministic:
+  // whether equal requests give equal bits) and "rows_change_bits" (yes or no: whether a position's bits depend on
+  // the rows of its pass).
   virtual Environment describe() const = 0;
 
   // The scores asked for: at each position the union of `ids` and the top k, in order of rank. Error: a token
@@ -92,12 +110,16 @@ class Engine {
   // where that changes no bit. Errors as score(), of the first request that has one.
   virtual Result<std::vector<Scores>> score_together(std::span<const ScoreRequest> requests);
 
+  // All of `jobs`; false: stopped. Here one after another, or so many of one prompt as most_together says; a server
+  // may have several in flight. Errors as score().
+  virtual Result<bool> score_all(const ScoreJobs& jobs, Replay replay);
+
   // Decodes as `sampling` says; stops after an end-of-sequence token unless ignore_eos. Fills every field of
   // Generation but setup and reference. Errors as score().
   virtual Result<Generation> generate(const GenerateRequest& request) = 0;
+  virtual Result<bool> generate_all(const GenerateJobs& jobs);  // as score_all
 
-  // Drops what is kept of earlier calls, so that the next one computes everything itself: for reproducibility
-  // checks.
+  // Drops what is kept of earlier calls, so that the next one computes everything itself.
   virtual void forget() = 0;
 
   // Tokens that have gone through the model so far, for logs and tests of prefix sharing.
@@ -111,11 +133,15 @@ enum class Processor : std::uint8_t { any, cpu, cuda };
 struct EngineOptions {
   Processor processor = Processor::any;
   Isa isa = fastest_isa();  // of the CPU; one of available_isas()
+  // Of servers: where the log of one that is launched goes, who hears of troubles, who ends a wait.
+  std::filesystem::path log_folder = {};
+  std::function<void(const std::string&)> log = [](const std::string&) {};
+  std::function<bool()> stopped = [] { return false; };
 };
 
-// What open_engine refuses and why: a model folder that is missing or malformed, a quantization that the
-// checkpoint is not in, an unknown device or dtype (each error lists what exists); with Processor::cuda, a setup that
-// no CUDA device here can run. `pool` must outlive the engine.
+// What open_engine refuses and why: a model folder that is missing or malformed, a quantization that the checkpoint
+// is not in, an unknown device or dtype (each error lists what exists); with Processor::cuda, a setup that no CUDA
+// device here can run; of a setup with a server, what open_remote_engine refuses. `pool` must outlive the engine.
 Result<std::unique_ptr<Engine>> open_engine(const Setup& setup, ThreadPool& pool,
                                             const EngineOptions& options = {});
 

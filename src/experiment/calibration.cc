@@ -116,12 +116,12 @@ Result<CalibrationSplit> split_of(const CalibratePlan& plan) {
 }  // namespace
 
 Result<CalibratePlan> plan_calibrate(const Experiment& experiment, const CalibrateOptions& options,
-                                     ThreadPool& pool) {
+                                     ThreadPool& pool, const HubOptions& hub) {
   for (const auto& [key, devices] :
        {std::pair("--device", &options.devices), std::pair("--verifier-device", &options.verifier_devices)}) {
     if (devices->empty()) return Error{experiment.file.string(), key, "at least one device", "none"};
   }
-  auto base = plan_generate(experiment, pool);
+  auto base = plan_generate(experiment, pool, hub);
   if (!base) return base.error();
   SplitMix64 random(1);
   for (std::size_t i = base->prompts.size(); i > 1; --i) {

@@ -39,7 +39,7 @@ struct CalibratePlan {
 // Error: as plan_generate; no device; a split that leaves nothing to a part; a promise that the test prompts
 // cannot support (names how many it takes).
 Result<CalibratePlan> plan_calibrate(const Experiment& experiment, const CalibrateOptions& options,
-                                     ThreadPool& pool);
+                                     ThreadPool& pool, const HubOptions& hub = {});
 
 struct CalibrateHooks {
   std::function<Result<std::unique_ptr<Engine>>(const Setup&, ThreadPool&)> open;

@@ -104,7 +104,8 @@ Result<bool> Crew::work(const Setup& setup, const std::vector<Index>& open, cons
     const std::lock_guard lock(mutex_);
     if (!failure) failure = error;
   };
-  pool_.parallel_for(pool_.threads(), [&](Index) {
+  const Index workers = setup.server ? 1 : pool_.threads();  // a server's requests at once are in_flight's
+  pool_.parallel_for(workers, [&](Index) {
     ThreadPool own(1);
     std::unique_ptr<Engine> engine;
     for (auto prompt = take(); prompt; prompt = take()) {

@@ -1,10 +1,12 @@
 #include "experiment/experiment_file.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <limits>
 
 #include "engine/engine.h"
+#include "experiment/server_section.h"
 #include "experiment/yaml_section.h"
 
 namespace assay {
@@ -21,8 +23,15 @@ constexpr std::array<std::string_view, 6> kPromptKeys = {"documents", "tokens", 
                                                          "system",    "prefix", "question"};
 constexpr std::array<std::string_view, 8> kGenerateKeys = {
     "max_new_tokens", "top_k", "positions", "runs", "ignore_eos", "temperature", "seed", "sampler"};
-constexpr std::array<std::string_view, 7> kSetupKeys = {"model",   "quantization",   "dtype", "device",
-                                                        "profile", "prefill_tokens", "kernel"};
+constexpr std::array<std::string_view, 3> kNativeKeys = {"profile", "prefill_tokens", "kernel"};
+constexpr std::array<std::string_view, 4> kCommonKeys = {"model", "quantization", "dtype", "device"};
+constexpr auto kSetupKeys = [] {
+  std::array<std::string_view, kCommonKeys.size() + kNativeKeys.size() + kServerKeys.size()> all = {};
+  auto end = std::copy(kCommonKeys.begin(), kCommonKeys.end(), all.begin());
+  end = std::copy(kNativeKeys.begin(), kNativeKeys.end(), end);
+  std::copy(kServerKeys.begin(), kServerKeys.end(), end);
+  return all;
+}();
 
 PromptSettings read_prompts(YamlSection& section, const fs::path& folder) {
   PromptSettings prompts;
@@ -93,7 +102,7 @@ GenerateSettings read_generate(YamlSection& section) {
 }
 
 // A model is a folder beside the experiment file or, if there is none, a Hub name ("owner/name").
-std::string resolve_model(const std::string& model, const fs::path& folder) {
+std::string model_beside(const std::string& model, const fs::path& folder) {
   const fs::path local = (folder / model).lexically_normal();
   const bool looks_like_folder = model.starts_with('.') || model.starts_with('/');
   return fs::exists(local) || looks_like_folder ? local.string() : model;
@@ -127,13 +136,24 @@ Result<void> read_setups(YamlSection& top, const std::optional<std::string>& dev
     }
     Setup setup;
     setup.name = name;
-    setup.model = resolve_model(section.text("model"), folder);
+    setup.model = model_beside(section.text("model"), folder);
     setup.quantization = section.text("quantization");
     setup.dtype = section.text("dtype", file_dtype);
-    setup.device = device.value_or(section.text("device", file_device));
-    setup.profile = section.text("profile", file_profile);
-    setup.kernel = section.text("kernel", "");
-    setup.prefill_tokens = section.integer("prefill_tokens", 1, kLargestCount, file_prefill);
+    setup.server = read_server(section, folder);
+    if (setup.server) {
+      setup.device = section.text("device", "");
+      setup.profile = "";
+      setup.prefill_tokens = 0;
+      for (const std::string_view key : kNativeKeys) {
+        if (section.has(key))
+          section.fail(section.node(std::string(key)), key, "nothing: the server chooses", "a wish");
+      }
+    } else {
+      setup.device = device.value_or(section.text("device", file_device));
+      setup.profile = section.text("profile", file_profile);
+      setup.kernel = section.text("kernel", "");
+      setup.prefill_tokens = section.integer("prefill_tokens", 1, kLargestCount, file_prefill);
+    }
     if (section.error()) return *section.error();
     experiment.setups.push_back(setup);
   }

@@ -24,9 +24,23 @@
 //     awq: {model: models/tiny-qwen3-awq, quantization: awq}
 //     other: {model: ..., quantization: gptq_marlin, kernel: marlin_b}
 //
-// A setup may have its own device, dtype, profile and prefill_tokens in place of the above, and a kernel in
-// place of the one that profile, quantization and device choose, as "split_k(2)". Which devices, profiles and
-// kernels there are, the engine knows; its error names file and key.
+//     served:                              # computed by a server, not here
+//       engine: vllm                       # default native; vllm, sglang or openai
+//       endpoint: [http://gpu1:8000, http://gpu2:8000]  # or one; each serves the same model
+//       launch: "vllm serve {model} --quantization {quantization} --dtype {dtype} --port {port}"  # in place of endpoint
+//       model: Qwen/Qwen3-8B-AWQ           # folder or Hub name: the tokenizer, and what {model} is
+//       quantization: awq                  # of a server this, dtype and device are its operator's word
+//       served_model_name: qwen            # default: model
+//       in_flight: 1                       # default; most requests at once for each endpoint
+//       timeout_s: 600                     # default; of one request
+//       token_variable: PROVIDER_KEY       # environment variable with a bearer token; default: none is sent
+//       ca_file: ca.pem                    # default: the system's certificates
+//       verify_tls: true                   # default
+//
+// A setup may have its own device, dtype, profile and prefill_tokens in place of the above, and a kernel in place of
+// the one that profile, quantization and device choose, as "split_k(2)". One with a server has no profile,
+// prefill_tokens and kernel, its device is not recorded unless it names one, and --device does not touch it. Which
+// devices, profiles and kernels there are, the engine knows; its error names file and key.
 //
 // What fixes the run stands in its manifest, defaults too; the prompts themselves stand there as token ids.
 #pragma once

@@ -1,5 +1,6 @@
 #include "experiment/experiment_file.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <filesystem>
@@ -8,7 +9,9 @@
 namespace assay {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 constexpr const char* kGood = R"(prompts:
   documents: [a.txt, b*.txt]
@@ -93,6 +96,65 @@ TEST_F(ExperimentFile, ASetupsWordOverridesTheFiles) {
               HasSubstr("e.yaml:6: prefill_tokens: "));
   EXPECT_THAT(complaint("device: exact", "prefill_tokens: 1k"), HasSubstr("setups.two.prefill_tokens"));
   EXPECT_THAT(complaint("generate:", "kernel: x\ngenerate:"), HasSubstr("e.yaml:6: kernel: "));
+}
+
+TEST_F(ExperimentFile, ASetupMayNameAServer) {
+  std::string text = kGood;
+  text +=
+      "  served: {engine: vllm, endpoint: [http://gpu1:8000, http://gpu2:8000], model: org/name, "
+      "quantization: awq}\n"
+      "  own: {engine: sglang, launch: 'serve {model} --port {port}', model: org/name, quantization: awq, "
+      "device: a100,\n"
+      "        served_model_name: q, in_flight: 8, timeout_s: 9, token_variable: KEY, ca_file: ca.pem, "
+      "verify_tls: false}\n";
+  const auto experiment = read(text, "h100");
+  ASSERT_TRUE(experiment) << experiment.error().message();
+  EXPECT_EQ(experiment->setups[2],
+            (assay::Setup{.name = "served",
+                          .model = "org/name",
+                          .quantization = "awq",
+                          .dtype = "float16",
+                          .device = "",
+                          .profile = "",
+                          .prefill_tokens = 0,
+                          .server = ServerChoice{.engine = "vllm",
+                                                 .endpoints = {"http://gpu1:8000", "http://gpu2:8000"}}}));
+  EXPECT_EQ(experiment->setups[3].device, "a100");
+  EXPECT_EQ(experiment->setups[3].server, (ServerChoice{.engine = "sglang",
+                                                        .launch = "serve {model} --port {port}",
+                                                        .served_model = "q",
+                                                        .in_flight = 8,
+                                                        .timeout_s = 9,
+                                                        .token_variable = "KEY",
+                                                        .ca_file = (folder_ / "ca.pem").string(),
+                                                        .verify_tls = false}));
+}
+
+TEST_F(ExperimentFile, AServersKeysAreAllOrNothing) {
+  const auto refused = [&](const std::string& keys) { return complaint("device: exact", keys); };
+  EXPECT_THAT(refused("engine: tgi"),
+              HasSubstr("setups.two.engine: expected native, vllm, sglang or openai, found tgi"));
+  EXPECT_THAT(refused("engine: vllm"),
+              HasSubstr("expected either an endpoint or a launch command, found neither"));
+  EXPECT_THAT(refused("engine: vllm, endpoint: http://a, launch: b"), HasSubstr("found both"));
+  EXPECT_THAT(refused("endpoint: http://a"),
+              HasSubstr("setups.two.endpoint: expected nothing, where no engine"));
+  EXPECT_THAT(refused("engine: native, in_flight: 2"), HasSubstr("setups.two.in_flight: expected nothing"));
+  EXPECT_THAT(refused("engine: vllm, endpoint: http://a, in_flight: 0"), HasSubstr("setups.two.in_flight"));
+  const std::string password = refused("engine: vllm, endpoint: 'http://me:hunter2@a'");
+  EXPECT_THAT(password, AllOf(HasSubstr("setups.two.endpoint[0]: "), Not(HasSubstr("hunter2"))));
+  for (const char* launch :
+       {"serve --api-key hunter2", "serve --api-key=hunter2", "HF_TOKEN=hunter2 serve"}) {
+    const std::string secret = refused(fmt::format("engine: vllm, launch: {}", launch));
+    EXPECT_THAT(secret, AllOf(HasSubstr("setups.two.launch: "), Not(HasSubstr("hunter2")))) << launch;
+  }
+  for (const char* launch : {"serve --api-key $KEY", "TOKENIZERS_PARALLELISM=false MAX_TOKENS=9 serve"}) {
+    EXPECT_EQ(refused(fmt::format("device: '', engine: vllm, launch: {}", launch)), "accepted");
+  }
+  EXPECT_THAT(refused("engine: vllm, endpoint: http://a, kernel: awq"),
+              HasSubstr("setups.two.kernel: expected nothing: the server chooses"));
+  EXPECT_THAT(refused("engine: vllm, endpoint: http://a, prefill_tokens: 8"),
+              HasSubstr("setups.two.prefill_tokens"));
 }
 
 TEST_F(ExperimentFile, PositionsAreAllOrLastN) {

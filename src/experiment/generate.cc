@@ -3,25 +3,21 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include "base/file.h"
 #include "base/sha256.h"
-#include "checkpoint/model_files.h"
-#include "experiment/environment.h"
+#include "experiment/generate_plan.h"
 #include "experiment/progress.h"
-#include "experiment/prompts.h"
 #include "record/infinite_json.h"
 #include "record/run_folder.h"
 #include "record/sequence_line.h"
 #include "report/json.h"
-#include "tokenizer/tokenizer.h"
 #include "verify/consistency.h"
 #include "verify/sanity.h"
 
 namespace assay {
 namespace {
-
-constexpr Index kMaxReferences = 1'000'000;
 
 struct Unit {
   std::size_t setup = 0;
@@ -38,62 +34,37 @@ std::vector<Unit> units_of(const GeneratePlan& plan) {
   return units;
 }
 
-Json plan_as_json(const GeneratePlan& plan) {
-  return {{"kind", "generate"},
-          {"assay_version", lookup(plan.environment, "assay_version")},
-          {"setups", setups_as_json(plan.setups)},
-          {"max_new_tokens", plan.generate.max_new_tokens},
-          {"top_k", plan.generate.top_k},
-          {"last_positions", plan.generate.last_positions},
-          {"runs", plan.generate.runs},
-          {"ignore_eos", plan.generate.ignore_eos},
-          {"sampling", sampling_as_json(plan.generate.sampling)},
-          {"prompt_tokens", plan.prompt_tokens},
-          {"references", plan.prompts.size()},
-          {"prompts_sha256", sha256_hex(Json(plan.prompts).dump())}};
-}
-
-// `setups` are the plan's; fills their `ran`.
-Result<void> check_engines(const GeneratePlan& plan, EngineSlot& slot, std::vector<Setup>& setups) {
-  for (std::size_t i = 0; i < plan.setups.size(); ++i) {
-    const Setup& setup = plan.setups[i];
-    const auto engine = slot.get(setup);
-    if (!engine) return engine.error();
-    setups[i].ran = (*engine)->describe();
-    if (plan.tokenizer_vocabulary > (*engine)->vocabulary_size()) {
-      return Error{setup.model, "vocab_size",
-                   fmt::format("at least {}, the tokenizer's vocabulary", plan.tokenizer_vocabulary),
-                   std::to_string((*engine)->vocabulary_size())};
-    }
-    if (plan.generate.top_k > (*engine)->vocabulary_size()) {
-      return Error{plan.file, "generate.top_k",
-                   fmt::format("at most {}, the vocabulary", (*engine)->vocabulary_size()),
-                   std::to_string(plan.generate.top_k)};
-    }
-    for (std::size_t r = 0; r < plan.prompts.size(); ++r) {
-      const std::string key = fmt::format("prompts.tokens ({}/ref_{})", setup.name, r);
-      if (auto fits = check_tokens(**engine, plan.prompts[r], plan.generate.max_new_tokens, plan.file, key);
-          !fits) {
-        return fits;
-      }
+// Whether the engine of `setup` can do its part.
+Result<void> check_engine(const GeneratePlan& plan, const Setup& setup, const Engine& engine) {
+  if (plan.tokenizer_vocabulary > engine.vocabulary_size()) {
+    return Error{setup.model, "vocab_size",
+                 fmt::format("at least {}, the tokenizer's vocabulary", plan.tokenizer_vocabulary),
+                 std::to_string(engine.vocabulary_size())};
+  }
+  if (plan.generate.top_k > engine.vocabulary_size()) {
+    return Error{plan.file, "generate.top_k",
+                 fmt::format("at most {}, the vocabulary", engine.vocabulary_size()),
+                 std::to_string(plan.generate.top_k)};
+  }
+  for (std::size_t r = 0; r < plan.prompts.size(); ++r) {
+    const std::string key = fmt::format("prompts.tokens ({}/ref_{})", setup.name, r);
+    if (auto fits = check_tokens(engine, plan.prompts[r], plan.generate.max_new_tokens, plan.file, key);
+        !fits) {
+      return fits;
     }
   }
   return {};
 }
 
-Result<Generation> generate_unit(const GeneratePlan& plan, const Unit& unit, Engine& engine) {
-  if (unit.run > 0) engine.forget();  // a repeat that reuses the first run's cache repeats nothing
-  auto generation = engine.generate({.prompt = plan.prompts[static_cast<std::size_t>(unit.reference)],
-                                     .max_new_tokens = plan.generate.max_new_tokens,
-                                     .top_k = plan.generate.top_k,
-                                     .last_positions = plan.generate.last_positions,
-                                     .ignore_eos = plan.generate.ignore_eos,
-                                     .noise_seed = static_cast<std::uint64_t>(unit.run),
-                                     .sampling = sampling_of(plan.generate.sampling, unit.reference)});
-  if (!generation) return generation.error();
-  generation->setup = plan.setups[unit.setup].name;
-  generation->reference = unit.reference;
-  return generation;
+GenerateRequest request_of(const GeneratePlan& plan, const Unit& unit) {
+  return {.prompt = plan.prompts[static_cast<std::size_t>(unit.reference)],
+          .max_new_tokens = plan.generate.max_new_tokens,
+          .top_k = plan.generate.top_k,
+          .last_positions = plan.generate.last_positions,
+          .ignore_eos = plan.generate.ignore_eos,
+          .afresh = unit.run > 0,  // a repeat that reuses the first run's cache repeats nothing
+          .noise_seed = static_cast<std::uint64_t>(unit.run),
+          .sampling = sampling_of(plan.generate.sampling, unit.reference)};
 }
 
 // The unit's line of an interrupted run.
@@ -110,6 +81,9 @@ Result<Generation> read_unit(const GeneratePlan& plan, const Unit& unit, const U
   return generation;
 }
 
+// The server gave texts whose ids are not certain.
+bool is_dropped(const Generation& generation) { return !lookup(generation.served, "dropped").empty(); }
+
 // `all` holds a generation for each unit.
 Result<Record> assemble(const GeneratePlan& plan, std::vector<Setup> setups, const std::vector<Unit>& units,
                         std::vector<Generation> all) {
@@ -120,14 +94,26 @@ Result<Record> assemble(const GeneratePlan& plan, std::vector<Setup> setups, con
   for (std::size_t setup = 0; setup < plan.setups.size() && plan.generate.runs > 1; ++setup) {
     std::vector<Generation> runs;
     for (std::size_t i = 0; i < units.size(); ++i) {
-      if (units[i].setup == setup && units[i].reference == 0) runs.push_back(all[i]);
+      if (units[i].setup == setup && units[i].reference == 0 && !is_dropped(all[i])) runs.push_back(all[i]);
     }
+    if (runs.size() < 2) continue;  // dropped
     const auto floor = noise_floor(runs, DistanceRule::every_id, plan.generate.top_k);
     if (!floor) return floor.error();
     record.noise_floors.push_back(*floor);
   }
+  std::vector<Index> dropped(record.setups.size());
   for (std::size_t i = 0; i < units.size(); ++i) {
-    if (units[i].run == 0) record.generations.push_back(std::move(all[i]));
+    if (units[i].run > 0) continue;
+    if (is_dropped(all[i])) {
+      ++dropped[units[i].setup];
+    } else {
+      record.generations.push_back(std::move(all[i]));
+    }
+  }
+  for (std::size_t setup = 0; setup < dropped.size(); ++setup) {
+    if (dropped[setup] == 0) continue;
+    record.setups[setup].ran.emplace_back(
+        "dropped", fmt::format("{} of {} references", dropped[setup], plan.prompts.size()));
   }
   return record;
 }
@@ -152,110 +138,63 @@ Result<RecordAnalysis> write_run(const std::filesystem::path& folder, const Reco
   return analysis;
 }
 
+std::string log_line(const Generation& generation, const Unit& unit, std::size_t done, std::size_t units) {
+  return fmt::format("[{}/{}] {} ref_{}{}: Prompt: {}, Gen: {}{}", done + 1, units, generation.setup,
+                     unit.reference, unit.run > 0 ? fmt::format(" (run {})", unit.run + 1) : "",
+                     generation.prompt_ids.size(), generation.generated_ids.size(),
+                     is_dropped(generation) ? ", dropped: " + lookup(generation.served, "dropped") : "");
+}
+
+// How many of `units` from the first on have its setup.
+Index of_one_setup(std::span<const Unit> units) {
+  return std::find_if(units.begin(), units.end(),
+                      [&](const Unit& unit) { return unit.setup != units.front().setup; }) -
+         units.begin();
+}
+
 // Opens the engines, then does those of `units` that the progress file does not have; nothing: stopped early.
 Result<std::optional<std::vector<Generation>>> do_units(const GeneratePlan& plan,
                                                         const std::vector<Unit>& units, Progress& progress,
                                                         std::vector<Setup>& setups, const RunHooks& hooks) {
   EngineSlot slot(hooks, plan.file);
-  if (auto checked = check_engines(plan, slot, setups); !checked) return checked.error();
+  const auto check = [&](const Setup& setup, const Engine& engine) {
+    return check_engine(plan, setup, engine);
+  };
+  if (auto checked = slot.try_each(plan.setups, check, setups); !checked) return checked.error();
   if (auto settled = settle_ran(setups, progress); !settled) return settled.error();
   std::vector<Generation> all;
-  for (std::size_t i = 0; i < units.size(); ++i) {
-    if (i < progress.lines().size()) {
-      auto done = read_unit(plan, units[i], {progress.lines()[i], progress.place(i)});
-      if (!done) return done.error();
-      all.push_back(*std::move(done));
-      continue;
-    }
-    if (hooks.stopped()) return std::optional<std::vector<Generation>>();
-    const auto engine = slot.get(plan.setups[units[i].setup]);
+  for (std::size_t i = 0; i < units.size() && i < progress.lines().size(); ++i) {
+    auto done = read_unit(plan, units[i], {progress.lines()[i], progress.place(i)});
+    if (!done) return done.error();
+    all.push_back(*std::move(done));
+  }
+  while (all.size() < units.size()) {
+    const std::span left = std::span(units).subspan(all.size());
+    const Setup& setup = plan.setups[left.front().setup];
+    const auto engine = slot.get(setup);
     if (!engine) return engine.error();
-    auto generation = generate_unit(plan, units[i], **engine);
-    if (!generation) return generation.error();
-    if (auto kept = progress.append(to_line(*generation)); !kept) return kept.error();
-    hooks.log(fmt::format("[{}/{}] {} ref_{}{}: Prompt: {}, Gen: {}", i + 1, units.size(), generation->setup,
-                          units[i].reference,
-                          units[i].run > 0 ? fmt::format(" (run {})", units[i].run + 1) : "",
-                          generation->prompt_ids.size(), generation->generated_ids.size()));
-    all.push_back(*std::move(generation));
+    const auto unit_of = [&](Index job) -> const Unit& { return left[static_cast<std::size_t>(job)]; };
+    const auto take = [&](Index job, Generation generation) -> Result<void> {
+      const Unit& unit = unit_of(job);
+      generation.setup = setup.name;
+      generation.reference = unit.reference;
+      if (auto kept = progress.append(to_line(generation)); !kept) return kept.error();
+      hooks.log(log_line(generation, unit, all.size(), units.size()));
+      all.push_back(std::move(generation));
+      return {};
+    };
+    const auto done =
+        (*engine)->generate_all({.count = of_one_setup(left),
+                                 .request = [&](Index job) { return request_of(plan, unit_of(job)); },
+                                 .take = take,
+                                 .stopped = [&] { return hooks.stopped(); }});
+    if (!done) return done.error();
+    if (!*done) return std::optional<std::vector<Generation>>();
   }
   return std::optional(std::move(all));
 }
 
-// Of a plan in JSON all but the prompts' tokens.
-Result<GeneratePlan> plan_of(const Json& json, const std::string& file) {
-  auto setups = setups_of(json, file);
-  if (!setups) return setups.error();
-  const auto sampling = sampling_of_plan(json, file);
-  if (!sampling) return sampling.error();
-  const auto ignore_eos = json_get<bool>(json, file, "ignore_eos");
-  if (!ignore_eos) return ignore_eos.error();
-  GeneratePlan plan;
-  plan.file = file;
-  plan.setups = *std::move(setups);
-  plan.generate.ignore_eos = *ignore_eos;
-  plan.generate.sampling = *sampling;
-  Index references = 0;
-  for (const auto& [key, value] : {std::pair("max_new_tokens", &plan.generate.max_new_tokens),
-                                   {"top_k", &plan.generate.top_k},
-                                   {"last_positions", &plan.generate.last_positions},
-                                   {"runs", &plan.generate.runs},
-                                   {"prompt_tokens", &plan.prompt_tokens},
-                                   {"references", &references}}) {
-    const auto number = json_get<Index>(json, file, key);
-    if (!number) return number.error();
-    *value = *number;
-  }
-  if (references < 1 || references > kMaxReferences) {
-    return Error{file, "references", fmt::format("1 to {}", kMaxReferences), std::to_string(references)};
-  }
-  plan.prompts.resize(static_cast<std::size_t>(references));
-  return plan;
-}
-
 }  // namespace
-
-GenerationSettings settings_of(const GeneratePlan& plan) {
-  return {.max_new_tokens = plan.generate.max_new_tokens,
-          .prompt_tokens = plan.prompt_tokens,
-          .references = static_cast<Index>(plan.prompts.size()),
-          .top_k = plan.generate.top_k,
-          .last_positions = plan.generate.last_positions,
-          .ignore_eos = plan.generate.ignore_eos,
-          .sampling = plan.generate.sampling};
-}
-
-Result<GeneratePlan> plan_generate(const Experiment& experiment, ThreadPool& pool) {
-  const std::string file = experiment.file.string();
-  GeneratePlan plan{.file = file,
-                    .setups = {},
-                    .generate = experiment.generate,
-                    .prompt_tokens = experiment.prompts.tokens,
-                    .prompts = {},
-                    .tokenizer_vocabulary = 0,
-                    .environment = capture_environment(),
-                    .timestamp = utc_now()};
-  for (const Setup& setup : experiment.setups) {
-    const auto folder = find_model(setup.model);
-    if (!folder) return folder.error();
-    const std::filesystem::path path = *folder / "tokenizer.json";
-    const auto tokenizer = Tokenizer::open(path);
-    if (!tokenizer) return tokenizer.error();
-    plan.tokenizer_vocabulary = std::max(plan.tokenizer_vocabulary, tokenizer->vocabulary_size());
-    const auto prompts = build_prompts(experiment.prompts, *tokenizer, file, path.string());
-    if (!prompts) return prompts.error();
-    if (plan.prompts.empty()) plan.prompts = *prompts;
-    if (plan.prompts != *prompts) {
-      return Error{file, "setups." + setup.name + ".model",
-                   "the same prompt tokens as setup " + experiment.setups.front().name,
-                   "others (" + path.string() + ")"};
-    }
-  }
-  auto setups = hash_setups(experiment.setups, pool);
-  if (!setups) return setups.error();
-  plan.setups = *std::move(setups);
-  return plan;
-}
 
 Result<std::optional<RecordAnalysis>> run_generate(const GeneratePlan& plan,
                                                    const std::filesystem::path& folder,
@@ -291,7 +230,7 @@ Result<bool> run_generate_shard(const GeneratePlan& plan, const RunShard& shard,
 }
 
 Result<RecordAnalysis> merge_generate(const JoinedShards& shards, const std::filesystem::path& folder) {
-  auto plan = plan_of(shards.plan, shards.file);
+  auto plan = generate_plan_of(shards.plan, shards.file);
   if (!plan) return plan.error();
   std::vector<Setup> setups = plan->setups;
   if (auto taken = take_ran(setups, shards.stamp, shards.file); !taken) return taken.error();
@@ -302,8 +241,8 @@ Result<RecordAnalysis> merge_generate(const JoinedShards& shards, const std::fil
   if (!lines) return lines.error();
   std::vector<Generation> all;
   for (std::size_t i = 0; i < units.size(); ++i) {
-    if (units[i].setup == 0 &&
-        units[i].run == 0) {  // the first of its reference: what the others must repeat
+    // The first of its reference: what the others must repeat.
+    if (units[i].setup == 0 && units[i].run == 0) {
       const auto first = generation_from_line((*lines)[i].text, (*lines)[i].place);
       if (!first) return first.error();
       plan->prompts[static_cast<std::size_t>(units[i].reference)] = first->prompt_ids;

@@ -29,9 +29,10 @@ struct GeneratePlan {
 // The plan's settings as a record has them, without `runs`.
 GenerationSettings settings_of(const GeneratePlan& plan);
 
-// Builds the prompts, hashes the models. Error: a model or document that is not there, setups whose
-// tokenizers give different prompts.
-Result<GeneratePlan> plan_generate(const Experiment& experiment, ThreadPool& pool);
+// Downloads the models that are Hub names and not in the cache, builds the prompts, hashes the models. Error: a model
+// or document that is not there, setups whose tokenizers give different prompts.
+Result<GeneratePlan> plan_generate(const Experiment& experiment, ThreadPool& pool,
+                                   const HubOptions& hub = {});
 
 // Opens every engine once and checks the prompts against it before anything is computed; then runs unit by
 // unit (setup, then reference, then the repeats of ref_0), resumes what is in `folder`, and at the end writes

@@ -40,7 +40,8 @@ Reexecution reexecution_of(const Generation& claim, const std::string& verifier,
                   .reference = claim.reference,
                   .prefill = {},
                   .decode = {},
-                  .tokens = std::move(scores.tokens)};
+                  .tokens = std::move(scores.tokens),
+                  .served = std::move(scores.served)};
   const auto prompt = static_cast<Index>(claim.prompt_ids.size());
   for (PositionScores& position : scores.positions) {
     (position.position < prompt ? run.prefill : run.decode).push_back(std::move(position));

@@ -12,8 +12,8 @@ namespace assay {
 
 std::vector<TokenId> tokens_of(const Generation& claim);  // prompt, then generated
 
-// Asks for the scores of the record's own ids at its own positions beside the verifier's top k, and for a check of every
-// generated token. `settings` are the record's.
+// Asks for the scores of the record's own ids at its own positions beside the verifier's top k, and for a check of
+// every generated token. `settings` are the record's.
 ScoreRequest request_of(const Generation& claim, const GenerationSettings& settings, Replay replay);
 
 // What that request was answered.

@@ -7,6 +7,7 @@
 
 #include "checkpoint/model_files.h"
 #include "experiment/progress.h"
+#include "record/server_json.h"
 
 namespace assay {
 namespace {
@@ -66,13 +67,30 @@ Result<Engine*> EngineSlot::get(const Setup& setup) {
   return engine_.get();
 }
 
+Result<void> EngineSlot::try_each(const std::vector<Setup>& planned,
+                                  const std::function<Result<void>(const Setup&, const Engine&)>& check,
+                                  std::vector<Setup>& setups) {
+  Result<void> all;
+  for (std::size_t i = planned.size(); i-- > 0;) {
+    const auto engine = get(planned[i]);
+    const auto checked = engine ? check(planned[i], **engine) : Result<void>(engine.error());
+    if (!checked) all = checked;
+    if (engine) setups[i].ran = (*engine)->describe();
+  }
+  return all;
+}
+
 const char* word(Replay replay) { return replay == Replay::prefill ? "prefill" : "decode"; }
 
-Result<std::vector<Setup>> hash_setups(std::vector<Setup> setups, ThreadPool& pool) {
+Result<std::vector<Setup>> hash_setups(std::vector<Setup> setups, ThreadPool& pool, const HubOptions& hub) {
   std::vector<std::filesystem::path> folders;  // each once
   std::vector<std::size_t> folder_of;          // by setup
   for (const Setup& setup : setups) {
-    const auto folder = find_model(setup.model);
+    if (setup.server) {  // what it has loaded cannot be hashed from here
+      folder_of.push_back(0);
+      continue;
+    }
+    const auto folder = resolve_model(setup.model, hub);
     if (!folder) return folder.error();
     const auto place = std::find(folders.begin(), folders.end(), *folder);
     folder_of.push_back(static_cast<std::size_t>(place - folders.begin()));
@@ -81,7 +99,7 @@ Result<std::vector<Setup>> hash_setups(std::vector<Setup> setups, ThreadPool& po
   const auto hashes = hash_files(folders, pool);
   if (!hashes) return hashes.error();
   for (std::size_t i = 0; i < setups.size(); ++i) {
-    setups[i].weights_sha256 = hash_of_model((*hashes)[folder_of[i]]);
+    if (!setups[i].server) setups[i].weights_sha256 = hash_of_model((*hashes)[folder_of[i]]);
   }
   return setups;
 }
@@ -145,10 +163,13 @@ std::vector<Setup> under_devices(const std::vector<Setup>& setups, const std::ve
   std::vector<Setup> all;
   for (const std::string& device : devices) {
     for (Setup setup : setups) {
+      if (setup.server) continue;
       setup.device = device;
       all.push_back(std::move(setup));
     }
   }
+  std::copy_if(setups.begin(), setups.end(), std::back_inserter(all),
+               [](const Setup& setup) { return setup.server.has_value(); });
   return all;
 }
 
@@ -174,10 +195,11 @@ Json sampling_as_json(const Sampling& sampling) {
 Json setups_as_json(const std::vector<Setup>& setups) {
   Json all = Json::object();
   for (const Setup& setup : setups) {
-    all[verifier_name(setup, setups)] = {
-        {"name", setup.name},       {"model", setup.model},   {"quantization", setup.quantization},
-        {"dtype", setup.dtype},     {"device", setup.device}, {"weights_sha256", setup.weights_sha256},
-        {"profile", setup.profile}, {"kernel", setup.kernel}, {"prefill_tokens", setup.prefill_tokens}};
+    Json& fields = all[verifier_name(setup, setups)];
+    fields = {{"name", setup.name},       {"model", setup.model},   {"quantization", setup.quantization},
+              {"dtype", setup.dtype},     {"device", setup.device}, {"weights_sha256", setup.weights_sha256},
+              {"profile", setup.profile}, {"kernel", setup.kernel}, {"prefill_tokens", setup.prefill_tokens}};
+    if (setup.server) fields["server"] = server_to_json(*setup.server);
   }
   return all;
 }
@@ -204,6 +226,11 @@ Result<std::vector<Setup>> setups_of(const Json& plan, const std::string& file) 
     const auto tokens = json_get<Index>(fields, file, "prefill_tokens");
     if (!tokens) return tokens.error();
     setup.prefill_tokens = *tokens;
+    if (fields.contains("server")) {
+      auto server = server_from_json(fields, file, "server");
+      if (!server) return server.error();
+      setup.server = *std::move(server);
+    }
     setups.push_back(std::move(setup));
   }
   return setups;

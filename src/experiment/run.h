@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/thread_pool.h"
 #include "engine/engine.h"
+#include "hub/hub.h"
 #include "record/record.h"
 
 namespace assay {
@@ -36,6 +37,12 @@ class EngineSlot {
   // Valid until the next call.
   Result<Engine*> get(const Setup& setup);
 
+  // Opens the engine of each planned setup and asks `check` of it; fills `ran` of the same place in `setups`. The last
+  // one first, so that the first is open when the work begins; the Error is that of the first that has one.
+  Result<void> try_each(const std::vector<Setup>& planned,
+                        const std::function<Result<void>(const Setup&, const Engine&)>& check,
+                        std::vector<Setup>& setups);
+
  private:
   const RunHooks& hooks_;
   std::string file_;
@@ -45,16 +52,18 @@ class EngineSlot {
 
 const char* word(Replay replay);  // "prefill", "decode"
 
-// The setups with weights_sha256 filled in: one hash of all the model's files that fix numbers and tokens.
-// A model of several setups is read once.
-Result<std::vector<Setup>> hash_setups(std::vector<Setup> setups, ThreadPool& pool);
+// The setups with weights_sha256 filled in, but for those of servers: one hash of all the model's files that fix
+// numbers and tokens. A model of several setups is read once.
+Result<std::vector<Setup>> hash_setups(std::vector<Setup> setups, ThreadPool& pool,
+                                       const HubOptions& hub = {});
 
 // Every id of `tokens` is in the engine's vocabulary, and they and `more` tokens fit its context. `file` and
 // `key` name them in the Error.
 Result<void> check_tokens(const Engine& engine, const std::vector<TokenId>& tokens, Index more,
                           const std::string& file, const std::string& key);
 
-// All setups under the first device, then under the second, ...; no devices: each under its own.
+// All setups under the first device, then under the second, ...; no devices: each under its own. Those of servers
+// come last, each once.
 std::vector<Setup> under_devices(const std::vector<Setup>& setups, const std::vector<std::string>& devices);
 
 std::string utc_now();  // "2026-01-02T03:04:05Z"

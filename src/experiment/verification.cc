@@ -7,9 +7,9 @@
 #include <span>
 
 #include "base/file.h"
-#include "experiment/environment.h"
 #include "experiment/progress.h"
 #include "experiment/reexecute.h"
+#include "experiment/verify_plan.h"
 #include "record/fingerprint.h"
 #include "record/infinite_json.h"
 #include "record/run_folder.h"
@@ -41,36 +41,20 @@ std::vector<Unit> units_of(const VerifyPlan& plan) {
   return units;
 }
 
-Json plan_as_json(const VerifyPlan& plan) {
-  return {{"kind", "verify"},
-          {"assay_version", lookup(plan.environment, "assay_version")},
-          {"record", fingerprint(plan.record)},
-          {"record_file", plan.record_file},
-          {"sampling", sampling_as_json(plan.record.settings.sampling)},
-          {"setups", setups_as_json(plan.setups)},
-          {"replay", word(plan.replay)},
-          {"distance", word(plan.rule)}};
-}
-
-// `setups` are the plan's; fills their `ran`.
-Result<void> check_engines(const VerifyPlan& plan, EngineSlot& slot, std::vector<Setup>& setups) {
-  for (std::size_t i = 0; i < plan.setups.size(); ++i) {
-    const auto engine = slot.get(plan.setups[i]);
-    if (!engine) return engine.error();
-    setups[i].ran = (*engine)->describe();
-    for (const Generation& claim : plan.record.generations) {
-      const std::string key = fmt::format("{}/ref_{}", claim.setup, claim.reference);
-      std::vector<TokenId> asked;
-      for (const auto* phase : {&claim.prefill, &claim.decode}) {
-        for (const PositionScores& position : *phase) {
-          for (const TokenScore& score : position.scores) asked.push_back(score.id);
-        }
+// Whether an engine can score every claim.
+Result<void> check_engine(const VerifyPlan& plan, const Engine& engine) {
+  for (const Generation& claim : plan.record.generations) {
+    const std::string key = fmt::format("{}/ref_{}", claim.setup, claim.reference);
+    std::vector<TokenId> asked;
+    for (const auto* phase : {&claim.prefill, &claim.decode}) {
+      for (const PositionScores& position : *phase) {
+        for (const TokenScore& score : position.scores) asked.push_back(score.id);
       }
-      for (const TokenId id : asked) {  // they take no room in the context
-        if (auto known = check_tokens(**engine, {id}, 0, plan.record_file, key); !known) return known;
-      }
-      if (auto fits = check_tokens(**engine, tokens_of(claim), 0, plan.record_file, key); !fits) return fits;
     }
+    for (const TokenId id : asked) {  // they take no room in the context
+      if (auto known = check_tokens(engine, {id}, 0, plan.record_file, key); !known) return known;
+    }
+    if (auto fits = check_tokens(engine, tokens_of(claim), 0, plan.record_file, key); !fits) return fits;
   }
   return {};
 }
@@ -152,34 +136,20 @@ Result<VerificationAnalysis> write_run(const std::filesystem::path& folder, cons
   return analysis;
 }
 
+// How many of `units` from the first on have its verifier.
+std::size_t of_one_verifier(std::span<const Unit> units) {
+  const auto other = std::find_if(units.begin(), units.end(),
+                                  [&](const Unit& unit) { return unit.verifier != units.front().verifier; });
+  return static_cast<std::size_t>(other - units.begin());
+}
+
 // Opens the engines, then does those of `units` that the progress file does not have; nothing: stopped early.
-// The first of `units`, with those that follow it and share its verifier and prompt: at most so many.
-std::span<const Unit> together(const VerifyPlan& plan, std::span<const Unit> units, std::size_t most) {
-  const auto prompt_of = [&](const Unit& unit) -> const auto& {
-    return plan.record.generations[unit.claim].prompt_ids;
-  };
-  const Unit& first = units.front();
-  std::size_t count = 1;
-  while (count < std::min(most, units.size()) && units[count].verifier == first.verifier &&
-         prompt_of(units[count]) == prompt_of(first)) {
-    ++count;
-  }
-  return units.first(count);
-}
-
-Result<std::vector<Scores>> score_units(const VerifyPlan& plan, std::span<const Unit> units, Engine& engine) {
-  std::vector<ScoreRequest> requests;
-  for (const Unit& unit : units) {
-    requests.push_back(request_of(plan.record.generations[unit.claim], plan.record.settings, plan.replay));
-  }
-  return engine.score_together(requests);
-}
-
 Result<std::optional<std::vector<Reexecution>>> do_units(const VerifyPlan& plan,
                                                          const std::vector<Unit>& units, Progress& progress,
                                                          std::vector<Setup>& setups, const RunHooks& hooks) {
   EngineSlot slot(hooks, plan.file);
-  if (auto checked = check_engines(plan, slot, setups); !checked) return checked.error();
+  const auto check = [&](const Setup&, const Engine& engine) { return check_engine(plan, engine); };
+  if (auto checked = slot.try_each(plan.setups, check, setups); !checked) return checked.error();
   if (auto settled = settle_ran(setups, progress); !settled) return settled.error();
   std::vector<Reexecution> runs;
   for (std::size_t i = 0; i < units.size() && i < progress.lines().size(); ++i) {
@@ -188,24 +158,33 @@ Result<std::optional<std::vector<Reexecution>>> do_units(const VerifyPlan& plan,
     runs.push_back(*std::move(done));
   }
   while (runs.size() < units.size()) {
-    if (hooks.stopped()) return std::optional<std::vector<Reexecution>>();
     const std::span left = std::span(units).subspan(runs.size());
-    const Setup& verifier = plan.setups[left.front().verifier];
-    const auto engine = slot.get(verifier);
+    const std::size_t verifier = left.front().verifier;
+    const std::string name = verifier_name(plan.setups[verifier], plan.setups);
+    const auto engine = slot.get(plan.setups[verifier]);
     if (!engine) return engine.error();
-    const auto most = static_cast<std::size_t>((*engine)->most_together(plan.replay));
-    const auto some = together(plan, left, most);
-    auto scores = score_units(plan, some, **engine);
-    if (!scores) return scores.error();
-    for (std::size_t i = 0; i < some.size(); ++i) {
-      const Generation& claim = plan.record.generations[some[i].claim];
-      auto run = reexecution_of(claim, verifier_name(verifier, plan.setups), std::move((*scores)[i]));
-      const auto compared = compare_one(claim, run, plan.rule, plan.record.settings.top_k);
+    const auto claim_of = [&](Index job) -> const Generation& {
+      return plan.record.generations[left[static_cast<std::size_t>(job)].claim];
+    };
+    const auto take = [&](Index job, Scores scores) -> Result<void> {
+      const Generation& claim = claim_of(job);
+      auto run = reexecution_of(claim, name, std::move(scores));
+      const auto compared =
+          compare_one(claim, run, scores_every_id(setups[verifier]), plan.rule, plan.record.settings.top_k);
       if (!compared) return compared.error();
       if (auto kept = progress.append(to_line(run)); !kept) return kept.error();
       hooks.log(log_line(*compared, plan.setups, runs.size(), units.size()));
       runs.push_back(std::move(run));
-    }
+      return {};
+    };
+    const auto all = (*engine)->score_all(
+        {.count = static_cast<Index>(of_one_verifier(left)),
+         .request = [&](Index job) { return request_of(claim_of(job), plan.record.settings, plan.replay); },
+         .take = take,
+         .stopped = [&] { return hooks.stopped(); }},
+        plan.replay);
+    if (!all) return all.error();
+    if (!*all) return std::optional<std::vector<Reexecution>>();
   }
   return std::optional(std::move(runs));
 }
@@ -228,75 +207,7 @@ std::vector<Index> ranks_of(const VerifyPlan& plan, const std::vector<Unit>& uni
   return ranks;
 }
 
-Result<VerifyPlan> plan_of(const Json& json, const std::string& file, const DecisionOptions& decision) {
-  const auto record_file = json_get<std::string>(json, file, "record_file");
-  if (!record_file) return record_file.error();
-  auto record = read_generation(*record_file);
-  if (!record) return record.error();
-  const auto print = json_get<std::string>(json, file, "record");
-  if (!print) return print.error();
-  if (const std::string found = fingerprint(*record); found != *print) {
-    return Error{*record_file, "fingerprint", *print + ", as the shards verified it", found};
-  }
-  auto setups = setups_of(json, file);
-  if (!setups) return setups.error();
-  const auto replay = json_get<std::string>(json, file, "replay");
-  if (!replay) return replay.error();
-  if (*replay != word(Replay::prefill) && *replay != word(Replay::decode)) {
-    return Error{file, "replay", "prefill or decode", *replay};
-  }
-  const auto distance = json_get<std::string>(json, file, "distance");
-  if (!distance) return distance.error();
-  const auto rule = distance_rule(*distance);
-  if (!rule) return Error{file, "distance", "a known rule", *distance};
-  return VerifyPlan{.file = file,
-                    .record = *std::move(record),
-                    .record_file = *record_file,
-                    .setups = *std::move(setups),
-                    .replay = *replay == word(Replay::decode) ? Replay::decode : Replay::prefill,
-                    .rule = *rule,
-                    .decision = decision,
-                    .environment = {},
-                    .timestamp = {}};
-}
-
 }  // namespace
-
-Result<VerifyPlan> plan_verify(const Experiment& experiment, const std::filesystem::path& record,
-                               ThreadPool& pool, Replay replay, DistanceRule rule,
-                               const std::vector<std::string>& devices, DecisionOptions decision) {
-  auto read = read_generation(record);
-  if (!read) return read.error();
-  const auto& claims = read->setups;
-  const bool any = std::any_of(experiment.setups.begin(), experiment.setups.end(), [&](const Setup& setup) {
-    return std::any_of(claims.begin(), claims.end(), [&](const Setup& c) { return c.name == setup.name; });
-  });
-  if (!any) {
-    std::string names;
-    for (const Setup& claim : claims) names += (names.empty() ? "" : ", ") + claim.name;
-    return Error{experiment.file.string(), "setups", "one of the record's setups (" + names + ")",
-                 "none of them"};
-  }
-  auto setups = hash_setups(experiment.setups, pool);
-  if (!setups) return setups.error();
-  Environment environment = capture_environment();
-  if (decision.calibration) {
-    Verification asked;
-    asked.environment = environment;
-    asked.setups = *setups;
-    const auto fits = check_calibration(*decision.calibration, asked, decision.calibration_file);
-    if (!fits) return fits.error();
-  }
-  return VerifyPlan{.file = experiment.file.string(),
-                    .record = *std::move(read),
-                    .record_file = record.string(),
-                    .setups = under_devices(*setups, devices),
-                    .replay = replay,
-                    .rule = rule,
-                    .decision = std::move(decision),
-                    .environment = std::move(environment),
-                    .timestamp = utc_now()};
-}
 
 Result<std::optional<VerificationAnalysis>> run_verify(const VerifyPlan& plan,
                                                        const std::filesystem::path& folder,
@@ -338,7 +249,7 @@ Result<bool> run_verify_shard(const VerifyPlan& plan, const RunShard& shard,
 
 Result<VerificationAnalysis> merge_verify(const JoinedShards& shards, const std::filesystem::path& folder,
                                           const DecisionOptions& decision) {
-  const auto plan = plan_of(shards.plan, shards.file, decision);
+  const auto plan = verify_plan_of(shards.plan, shards.file, decision);
   if (!plan) return plan.error();
   std::vector<Setup> ran = plan->setups;
   if (auto taken = take_ran(ran, shards.stamp, shards.file); !taken) return taken.error();

@@ -19,8 +19,8 @@ struct VerifyPlan {
   std::string file;  // the experiment file, for errors
   Record record;
   std::string record_file;
-  std::vector<Setup>
-      setups;  // the verifier's; of several devices: all setups of the first, of the second, ...
+  // The verifier's; of several devices: all setups of the first, of the second, ...
+  std::vector<Setup> setups;
   Replay replay = Replay::prefill;
   DistanceRule rule = DistanceRule::every_id;
   DecisionOptions decision = {};
@@ -33,7 +33,8 @@ struct VerifyPlan {
 // the name of one in the record, a calibration that is not for the verifier's models.
 Result<VerifyPlan> plan_verify(const Experiment& experiment, const std::filesystem::path& record,
                                ThreadPool& pool, Replay replay, DistanceRule rule,
-                               const std::vector<std::string>& devices = {}, DecisionOptions decision = {});
+                               const std::vector<std::string>& devices = {}, DecisionOptions decision = {},
+                               const HubOptions& hub = {});
 
 // As run_generate. Units go by verifier, then reference, then claim, so that a prompt shared by several
 // claims stays in the engine's cache. Writes the run folder with metrics.json,

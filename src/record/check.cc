@@ -13,11 +13,9 @@
 namespace assay {
 namespace {
 
-// What the probabilities of one position may sum to. Log-probabilities rounded to two decimals are at most
-// 0.005 too high: a factor exp(0.005) < 1.00502. An FP32 sum of exponentials in 32 lanes, which normalises
-// them, is short by 2^-24 for each addition in a lane: for the 2^18 ids of the largest vocabularies 2^-11,
-// and the few ULPs of exp, log and the subtractions are far below what that leaves.
-constexpr double kMostProbability = 1.00502 * (1 + 0x1p-11);
+// What the probabilities of a recorded position may sum to: log-probabilities rounded to two decimals are at most 0.005
+// too high, a factor exp(0.005) < 1.00502.
+constexpr double kMostProbability = 1.00502 * kMostSoftmaxSum;
 
 // Where a phase's positions may lie, and the tokens that they predict.
 struct Bounds {

@@ -8,6 +8,11 @@
 
 namespace assay {
 
+// What the probabilities of one position may sum to. An FP32 sum of exponentials in 32 lanes, which normalises them, is
+// short by 2^-24 for each addition in a lane: for the 2^18 ids of the largest vocabularies 2^-11, and the few ULPs of
+// exp, log and the subtractions are far below what that leaves.
+inline constexpr double kMostSoftmaxSum = 1 + 0x1p-11;
+
 // `file` names the record in errors. Refused: no setups or two of one name, a generation of an unknown setup,
 // the same reference twice in a setup, a setup without generations, negative token ids, positions outside
 // their phase or not ascending, a position without its own token, an id twice at one position,

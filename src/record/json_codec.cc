@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "record/infinite_json.h"
+#include "record/server_json.h"
 
 namespace assay {
 
@@ -82,6 +83,15 @@ Result<Environment> environment_from_json(const Json& object, const std::string&
   return environment;
 }
 
+void put_served(const Environment& served, Json& line) {
+  if (!served.empty()) line["served"] = environment_to_json(served);
+}
+
+Result<Environment> get_served(const Json& line, const std::string& file) {
+  if (!line.contains("served")) return Environment{};
+  return environment_from_json(line, file, "served");
+}
+
 Json setups_to_json(const std::vector<Setup>& setups, const std::string& default_device) {
   Json json = Json::object();
   for (const Setup& setup : setups) {
@@ -95,6 +105,7 @@ Json setups_to_json(const std::vector<Setup>& setups, const std::string& default
     if (!setup.kernel.empty()) entry["kernel"] = setup.kernel;
     if (setup.prefill_tokens > 0) entry["prefill_tokens"] = setup.prefill_tokens;
     if (!setup.ran.empty()) entry["ran"] = environment_to_json(setup.ran);
+    if (setup.server) entry["server"] = server_to_json(*setup.server);
   }
   return json;
 }
@@ -104,8 +115,8 @@ namespace {
 Result<Setup> setup_from_json(const Json& config, const std::string& where, const std::string& key,
                               const std::string& default_device) {
   static constexpr std::string_view kKnown[] = {
-      "model_name",     "name",    "quantization", "dtype",          "device",
-      "weights_sha256", "profile", "kernel",       "prefill_tokens", "ran"};
+      "model_name", "name",   "quantization",   "dtype", "device", "weights_sha256",
+      "profile",    "kernel", "prefill_tokens", "ran",   "server"};
   const auto model = json_get<std::string>(config, where, "model_name");
   if (!model) return model.error();
   if (const auto known = refuse_unknown_keys(config, where, kKnown); !known) return known.error();
@@ -141,6 +152,11 @@ Result<Setup> setup_from_json(const Json& config, const std::string& where, cons
     auto ran = environment_from_json(config, where, "ran");
     if (!ran) return ran.error();
     setup.ran = *std::move(ran);
+  }
+  if (config.contains("server")) {
+    auto server = server_from_json(config, where, "server");
+    if (!server) return server.error();
+    setup.server = *std::move(server);
   }
   return setup;
 }

@@ -30,11 +30,14 @@ Json environment_to_json(const Environment& environment);
 Result<Environment> environment_from_json(const Json& object, const std::string& file,
                                           const std::string& key);
 
-// {"awq": {"model_name": ..., "quantization": ..., "dtype": ..., "device": ..., "weights_sha256": ...,
-// "profile": ..., "kernel": ..., "prefill_tokens": ..., "ran": {...}}, ...}; from `device` on only where they
-// say something (device: something else than `default_device`), and a key that is not there is "not
-// recorded". Python's null is the quantization none. The keys are verifier_name's; "name": "awq" where that
-// is another.
+// Of one sequence: "served" is written only where it says something.
+void put_served(const Environment& served, Json& line);
+Result<Environment> get_served(const Json& line, const std::string& file);
+
+// {"awq": {"model_name": ..., "quantization": ..., "dtype": ..., "device": ..., "weights_sha256": ..., "profile":
+// ..., "kernel": ..., "prefill_tokens": ..., "ran": {...}, "server": {...}}, ...}; from `device` on only where they
+// say something (device: something else than `default_device`), and a key that is not there is "not recorded".
+// Python's null is the quantization none. The keys are verifier_name's; "name": "awq" where that is another.
 Json setups_to_json(const std::vector<Setup>& setups, const std::string& default_device);
 Result<std::vector<Setup>> setups_from_json(const Json& object, const std::string& file,
                                             const std::string& key, const std::string& default_device);

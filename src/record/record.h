@@ -46,6 +46,20 @@ std::string lookup(const Environment& environment, std::string_view key);
 inline constexpr const char* kDefaultProfile = "vllm-0.11";
 inline constexpr Index kDefaultPrefillTokens = 8192;
 
+// A server that computes for a setup.
+struct ServerChoice {
+  std::string engine;                       // vllm, sglang or openai
+  std::vector<std::string> endpoints = {};  // base URLs, each the same model; empty where it is launched
+  std::string launch = {};                  // the command that starts it; "" = it is running
+  std::string served_model = {};            // the name that the server knows; "" = Setup::model
+  Index in_flight = 1;              // most requests at once for each endpoint: a batch may change bits
+  Index timeout_s = 600;            // of one request
+  std::string token_variable = {};  // environment variable with the bearer token; "" = none is sent
+  std::string ca_file = {};         // PEM; "" = the system's
+  bool verify_tls = true;
+  bool operator==(const ServerChoice&) const = default;
+};
+
 // What fixes the bits of a run. `name` is the experiment's word for it, unique in a record; in a verification
 // under several devices, name and device together are (see verifier_name).
 struct Setup {
@@ -59,6 +73,7 @@ struct Setup {
   std::string kernel = {};  // "" = what profile, quantization and device choose; else marlin_b, ...
   Index prefill_tokens = kDefaultPrefillTokens;  // most tokens in one pass over a prompt; 0 = not recorded
   Environment ran = {};  // Engine::describe: what really ran (docs/records.md); empty = not recorded
+  std::optional<ServerChoice> server = {};  // none: the native engine
   bool operator==(const Setup&) const = default;
 };
 
@@ -70,6 +85,7 @@ struct Generation {
   std::vector<TokenId> generated_ids;
   std::vector<PositionScores> prefill;  // positions < prompt_ids.size()
   std::vector<PositionScores> decode;   // positions >= prompt_ids.size()
+  Environment served = {};              // which reply of which server: docs/records.md; empty = none
   bool operator==(const Generation&) const = default;
 };
 
@@ -95,6 +111,7 @@ struct Reexecution {
   std::vector<PositionScores> prefill;
   std::vector<PositionScores> decode;
   std::vector<TokenCheck> tokens = {};  // every generated token, in order; empty = not recorded
+  Environment served = {};              // as Generation::served
   bool operator==(const Reexecution&) const = default;
 };
 

@@ -15,7 +15,9 @@ namespace assay {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::AnyOf;
 using testing::HasSubstr;
+using testing::Not;
 
 // == on floats takes -0 for +0; the fingerprint is over bits.
 class RunFolder : public testing::Test {
@@ -89,6 +91,36 @@ TEST_F(RunFolder, SetupsKeepWhatChoseAndWhatRan) {
   ASSERT_TRUE(loaded) << loaded.error().message();
   EXPECT_EQ(*loaded, record);
   EXPECT_EQ(fingerprint(*loaded), before);  // instruction set and all: not what was said
+}
+
+TEST_F(RunFolder, ServersAndTheirRepliesAreKept) {
+  Record record = sample_record();
+  record.setups[0].server = ServerChoice{.engine = "vllm",
+                                         .endpoints = {"http://gpu1:8000", "http://gpu2:8000"},
+                                         .served_model = "qwen",
+                                         .in_flight = 4};
+  record.setups[1].server = ServerChoice{.engine = "sglang", .launch = "serve --port {port}"};
+  record.generations[0].served = {{"endpoint", "http://gpu1:8000"}, {"reply_sha256", "00ff"}};
+  ASSERT_TRUE(write_record(folder_, record));
+  const auto read = read_generation(folder_);
+  ASSERT_TRUE(read) << read.error().message();
+  EXPECT_EQ(*read, record);
+  EXPECT_EQ(fingerprint(*read), fingerprint(sample_record()));
+}
+
+TEST_F(RunFolder, NothingThatBelongsToWhoRunsItIsKeptOfAServer) {
+  Record record = sample_record();
+  record.setups[0].server = ServerChoice{.engine = "vllm",
+                                         .endpoints = {"https://x"},
+                                         .timeout_s = 7,
+                                         .token_variable = "PROVIDER_KEY",
+                                         .ca_file = "my.pem",
+                                         .verify_tls = false};
+  ASSERT_TRUE(write_record(folder_, record));
+  EXPECT_THAT(*read_text(folder_ / "manifest.json"),
+              Not(AnyOf(HasSubstr("PROVIDER_KEY"), HasSubstr("my.pem"))));
+  EXPECT_EQ(read_generation(folder_)->setups[0].server,
+            (ServerChoice{.engine = "vllm", .endpoints = {"https://x"}}));
 }
 
 TEST_F(RunFolder, AVerificationMayRunASetupUnderSeveralDevices) {

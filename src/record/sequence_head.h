@@ -16,8 +16,8 @@ namespace assay {
 template <class ReadPhase>
 Result<Generation> read_generation_head(const Json& json, const std::string& file,
                                         const ReadPhase& read_phase) {
-  static constexpr std::string_view kKnown[] = {"setup",         "reference", "prompt_ids",
-                                                "generated_ids", "prefill",   "decode"};
+  static constexpr std::string_view kKnown[] = {"setup",   "reference", "prompt_ids", "generated_ids",
+                                                "prefill", "decode",    "served"};
   const auto setup = json_get<std::string>(json, file, "setup");
   if (!setup) return setup.error();
   if (const auto known = refuse_unknown_keys(json, file, kKnown); !known) return known.error();
@@ -31,14 +31,16 @@ Result<Generation> read_generation_head(const Json& json, const std::string& fil
   if (!prefill) return prefill.error();
   const auto decode = read_phase(json, "decode");
   if (!decode) return decode.error();
-  return Generation{*setup, *reference, *prompt, *generated, *prefill, *decode};
+  const auto served = get_served(json, file);
+  if (!served) return served.error();
+  return Generation{*setup, *reference, *prompt, *generated, *prefill, *decode, *served};
 }
 
 template <class ReadPhase>
 Result<Reexecution> read_reexecution_head(const Json& json, const std::string& file,
                                           const ReadPhase& read_phase) {
-  static constexpr std::string_view kKnown[] = {"claimed", "verifier", "reference",
-                                                "prefill", "decode",   "tokens"};
+  static constexpr std::string_view kKnown[] = {"claimed", "verifier", "reference", "prefill",
+                                                "decode",  "tokens",   "served"};
   const auto claimed = json_get<std::string>(json, file, "claimed");
   if (!claimed) return claimed.error();
   if (const auto known = refuse_unknown_keys(json, file, kKnown); !known) return known.error();
@@ -52,7 +54,9 @@ Result<Reexecution> read_reexecution_head(const Json& json, const std::string& f
   if (!decode) return decode.error();
   const auto tokens = token_checks_from_json(json, file, "tokens");
   if (!tokens) return tokens.error();
-  return Reexecution{*claimed, *verifier, *reference, *prefill, *decode, *tokens};
+  const auto served = get_served(json, file);
+  if (!served) return served.error();
+  return Reexecution{*claimed, *verifier, *reference, *prefill, *decode, *tokens, *served};
 }
 
 }  // namespace assay

@@ -112,6 +112,7 @@ void add_line(const Generation& generation, IndexedSequences& result) {
                {"generated_ids", generation.generated_ids}};
   line["prefill"] = phase_to_json(generation.prefill, result.scores);
   line["decode"] = phase_to_json(generation.decode, result.scores);
+  put_served(generation.served, line);
   result.lines += line.dump() + "\n";
 }
 
@@ -120,6 +121,7 @@ void add_line(const Reexecution& run, IndexedSequences& result) {
   line["prefill"] = phase_to_json(run.prefill, result.scores);
   line["decode"] = phase_to_json(run.decode, result.scores);
   line["tokens"] = token_checks_to_json(run.tokens);
+  put_served(run.served, line);
   result.lines += line.dump() + "\n";
 }
 

@@ -67,22 +67,24 @@ Result<std::vector<PositionScores>> phase_from_json(const Json& object, const st
 }  // namespace
 
 std::string to_line(const Generation& generation) {
-  const Json json = {{"setup", generation.setup},
-                     {"reference", generation.reference},
-                     {"prompt_ids", generation.prompt_ids},
-                     {"generated_ids", generation.generated_ids},
-                     {"prefill", phase_to_json(generation.prefill)},
-                     {"decode", phase_to_json(generation.decode)}};
+  Json json = {{"setup", generation.setup},
+               {"reference", generation.reference},
+               {"prompt_ids", generation.prompt_ids},
+               {"generated_ids", generation.generated_ids},
+               {"prefill", phase_to_json(generation.prefill)},
+               {"decode", phase_to_json(generation.decode)}};
+  put_served(generation.served, json);
   return json.dump();
 }
 
 std::string to_line(const Reexecution& run) {
-  const Json json = {{"claimed", run.claimed},
-                     {"verifier", run.verifier},
-                     {"reference", run.reference},
-                     {"prefill", phase_to_json(run.prefill)},
-                     {"decode", phase_to_json(run.decode)},
-                     {"tokens", token_checks_to_json(run.tokens)}};
+  Json json = {{"claimed", run.claimed},
+               {"verifier", run.verifier},
+               {"reference", run.reference},
+               {"prefill", phase_to_json(run.prefill)},
+               {"decode", phase_to_json(run.decode)},
+               {"tokens", token_checks_to_json(run.tokens)}};
+  put_served(run.served, json);
   return json.dump();
 }
 

@@ -21,15 +21,22 @@ const Generation* find_claim(const Record& record, const std::string& setup, Ind
 
 std::string name(const Generation& run) { return fmt::format("{}/ref_{}", run.setup, run.reference); }
 
-// Every id that the claim recorded must have been scored again.
-Result<void> check_covered(std::span<const PositionScores> claim, std::span<const PositionScores> rescored,
-                           const std::string& file, const std::string& key) {
-  for (const PositionScores& position : claim) {
+TokenId own_token(const PhaseView& run, Index position) {
+  const auto at = static_cast<std::size_t>(position);
+  return at < run.prompt.size() ? run.prompt[at] : run.generated[at - run.prompt.size()];
+}
+
+// Every id that the claim recorded must have been scored again; `own_only`: every position's own token must.
+Result<void> check_covered(const PhaseView& claim, std::span<const PositionScores> rescored, bool own_only,
+                           const std::string& file) {
+  const std::string key = claim.decode ? "decode" : "prefill";
+  for (const PositionScores& position : claim.scores) {
     const PositionScores* other = find_position(rescored, position.position);
     if (other == nullptr) {
       return Error{file, key, fmt::format("scores at position {}", position.position), "none"};
     }
     for (const TokenScore& score : position.scores) {
+      if (own_only && score.id != own_token(claim, position.position)) continue;
       if (find_score(other->scores, score.id) == nullptr) {
         return Error{file, key, fmt::format("the score of id {} at position {}", score.id, position.position),
                      "none"};
@@ -65,20 +72,22 @@ Comparison compare_views(const Generation& a, const PhaseView& prefill_b, const 
 
 }  // namespace
 
-Result<Comparison> compare_one(const Generation& claim, const Reexecution& run, DistanceRule rule,
-                               Index top_k) {
+bool scores_every_id(const Setup& verifier) { return lookup(verifier.ran, "ids_scored") != "top_k"; }
+
+Result<Comparison> compare_one(const Generation& claim, const Reexecution& run, bool every_id_owed,
+                               DistanceRule rule, Index top_k) {
   const std::string file = fmt::format("{} under {}", name(claim), run.verifier);
   if (run.claimed != claim.setup || run.reference != claim.reference) {
     return Error{file, "claimed", name(claim), fmt::format("{}/ref_{}", run.claimed, run.reference)};
   }
-  if (rule == DistanceRule::every_id) {
-    if (auto covered = check_covered(claim.prefill, run.prefill, file, "prefill"); !covered)
-      return covered.error();
-    if (auto covered = check_covered(claim.decode, run.decode, file, "decode"); !covered)
-      return covered.error();
-  }
   PhaseView prefill = prefill_view(claim);
   PhaseView decode = decode_view(claim);
+  if (rule == DistanceRule::every_id) {
+    for (const auto& [view, rescored] : {std::pair(prefill, &run.prefill), {decode, &run.decode}}) {
+      if (auto covered = check_covered(view, *rescored, !every_id_owed, file); !covered)
+        return covered.error();
+    }
+  }
   prefill.scores = run.prefill;
   decode.scores = run.decode;
   Comparison comparison = compare_views(claim, prefill, decode, run.verifier, rule, top_k);
@@ -95,7 +104,11 @@ Result<std::vector<Comparison>> compare_all(const Record& record, const Verifica
       return Error{verification.reference_file, fmt::format("{}/ref_{}", run.claimed, run.reference),
                    "a generation to compare with", "none"};
     }
-    auto comparison = compare_one(*claim, run, rule, record.settings.top_k);
+    const Setup* verifier = find_verifier(verification.setups, run.verifier);
+    if (verifier == nullptr) {
+      return Error{verification.reference_file, "verifier", "a setup of the verification", run.verifier};
+    }
+    auto comparison = compare_one(*claim, run, scores_every_id(*verifier), rule, record.settings.top_k);
     if (!comparison) return comparison.error();
     comparisons.push_back(*std::move(comparison));
   }

@@ -117,6 +117,27 @@ TEST(CompareAll, RefusesWhatTheVerifierDidNotScore) {
             "run: awq/ref_9: expected a generation to compare with, found none");
 }
 
+TEST(CompareAll, OfAServerThatScoresItsTopKOnlyTheOwnTokensAreOwed) {
+  const Record record = sample_record();
+  const auto complaint = [&](auto edit) {
+    Verification verification = sample_verification();
+    for (assay::Setup& setup : verification.setups) setup.ran = {{"ids_scored", "top_k"}};
+    edit(verification.reexecutions[1]);
+    const auto compared = compare_all(record, verification, DistanceRule::every_id);
+    return compared ? "no complaint" : compared.error().message();
+  };
+  EXPECT_EQ(complaint([](Reexecution& run) {
+              std::erase_if(run.prefill[0].scores, [](auto& s) { return s.id == 8; });
+            }),
+            "no complaint");
+  EXPECT_EQ(complaint([](Reexecution& run) { run.prefill[0].scores.pop_back(); }),
+            "awq/ref_1 under awq: prefill: expected the score of id 13 at position 2, found none");
+  EXPECT_EQ(complaint([](Reexecution& run) {
+              std::erase_if(run.decode[0].scores, [](auto& s) { return s.id == 22; });
+            }),
+            "awq/ref_1 under awq: decode: expected the score of id 22 at position 5, found none");
+}
+
 TEST(CompareRecords, NeedsTheSamePrompts) {
   const Record a = sample_record();
   Record b = a;

@@ -29,7 +29,7 @@ std::string claimed_device(const ClaimView& claim) {
 // Whether the claimed device is the name of a GPU in a record of another program, which we do not know.
 bool foreign_device(const ClaimView& claim) {
   const auto& setups = claim.verification.setups;
-  return (claim.words == nullptr || claim.words->ran.empty()) &&
+  return (claim.words == nullptr || lookup(claim.words->ran, "device").empty()) &&
          std::none_of(setups.begin(), setups.end(),
                       [&](const Setup& setup) { return setup.device == claimed_device(claim); });
 }

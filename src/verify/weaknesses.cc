@@ -6,6 +6,7 @@
 
 #include "stats/binomial.h"
 #include "verify/claim_process.h"
+#include "verify/compare.h"
 #include "verify/noisy_evidence.h"
 #include "verify/precision.h"
 
@@ -124,6 +125,34 @@ void add_tokens(const ClaimView& claim, const DecisionOptions& options, Sentence
       "tier only.");
 }
 
+// Servers that score their own top k: which claimed ids were left out.
+void add_unscored(const ClaimView& claim, Sentences& all) {
+  for (const Setup& setup : claim.verification.setups) {
+    if (scores_every_id(setup)) continue;
+    const std::string verifier = verifier_name(setup, claim.verification.setups);
+    Index ids = 0;
+    Index unscored = 0;
+    for (const Generation* prompt : claim.prompts) {
+      const Reexecution* run = claim.run_by(verifier, prompt->reference);
+      if (run == nullptr) continue;
+      for (const auto& [claimed, rescored] :
+           {std::pair(&prompt->prefill, &run->prefill), {&prompt->decode, &run->decode}}) {
+        for (const PositionScores& position : *claimed) {
+          const PositionScores* other = find_position(*rescored, position.position);
+          for (const TokenScore& score : position.scores) {
+            ++ids;
+            unscored += other == nullptr || find_score(other->scores, score.id) == nullptr ? 1 : 0;
+          }
+        }
+      }
+    }
+    if (unscored == 0) continue;
+    all.push_back(fmt::format(
+        "{} scored only its own most likely ids: {} of the {} ids of the record were not compared.", verifier,
+        unscored, ids));
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> weaknesses_of(const ClaimView& claim, const ClaimEvidence& evidence,
@@ -131,6 +160,7 @@ std::vector<std::string> weaknesses_of(const ClaimView& claim, const ClaimEviden
   Sentences all;
   add_precision(claim, all);
   add_missing(claim, all);
+  add_unscored(claim, all);
   add_tier(claim, evidence, all);
   const CandidateEvidence* own = find_candidate(evidence, evidence.own);
   if (options.calibration && own != nullptr && own->tier == Tier::noisy)

@@ -1,5 +1,6 @@
 #include "verify/weaknesses.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -64,6 +65,31 @@ TEST(Weaknesses, SayWhyThereIsNoEvidence) {
       all,
       Contains(StartsWith("x leaves the order of its additions to chance: bits cannot be demanded of it")));
   EXPECT_THAT(of(verification, "y"), Not(Contains(HasSubstr("order of its additions"))));
+}
+
+TEST(Weaknesses, IdsThatAServerDoesNotScoreAreCounted) {
+  Verification verification = under_both_devices(kHonest);
+  Index ids = 0;
+  Index dropped = 0;
+  for (const Generation& claim : verification.claims) {
+    if (claim.setup != "x") continue;
+    for (const auto* phase : {&claim.prefill, &claim.decode}) {
+      for (const PositionScores& position : *phase) ids += static_cast<Index>(position.scores.size());
+    }
+  }
+  const std::string verifier = verifier_name(verification.setups[0], verification.setups);
+  for (Reexecution& run : verification.reexecutions) {
+    if (run.claimed != "x" || run.verifier != verifier) continue;
+    run.decode.front().scores.pop_back();
+    ++dropped;
+  }
+  EXPECT_THAT(of(verification, "x"), Not(Contains(HasSubstr("were not compared"))));
+  verification.setups[0].ran.emplace_back("ids_scored", "top_k");
+  EXPECT_THAT(
+      of(verification, "x"),
+      Contains(fmt::format("{} scored only its own most likely ids: {} of the {} ids of the record were "
+                           "not compared.",
+                           verifier, dropped, ids)));
 }
 
 TEST(Weaknesses, UncheckedTokensAreSaid) {

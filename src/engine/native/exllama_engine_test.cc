@@ -89,7 +89,12 @@ TEST(ExllamaEngine, ScoringAGenerationUnderItsSeedFindsItsBits) {
   ThreadPool pool(2);
   auto engine = open_engine(setup_of("a100"), pool);
   ASSERT_TRUE(engine.ok());
-  GenerateRequest generate{some_tokens(40), 8, 5, 3, true, 3};
+  GenerateRequest generate{.prompt = some_tokens(40),
+                           .max_new_tokens = 8,
+                           .top_k = 5,
+                           .last_positions = 3,
+                           .ignore_eos = true,
+                           .noise_seed = 3};
   const auto made = (*engine)->generate(generate);
   ASSERT_TRUE(made.ok());
   ScoreRequest request{generate.prompt, 40, {}, Replay::decode, 3};

@@ -1,15 +1,17 @@
-// From a setup to an engine: everything that can be refused is refused here.
+// Everything that can be refused is refused here.
+#include "engine/native/open_native_engine.h"
+
 #include <fmt/format.h>
 
 #include <optional>
 
-#include "checkpoint/model_files.h"
 #include "checkpoint/weights.h"
 #include "emulator/arithmetic.h"
 #include "engine/native/cpu_backend.h"
 #include "engine/native/cuda_backend.h"
 #include "engine/native/native_engine.h"
 #include "engine/native/quantization_name.h"
+#include "hub/hub.h"
 
 namespace assay {
 namespace {
@@ -50,8 +52,8 @@ Result<std::unique_ptr<DecoderBackend>> open_backend(const Opening& opening, con
 
 }  // namespace
 
-Result<std::unique_ptr<Engine>> open_engine(const Setup& setup, ThreadPool& pool,
-                                            const EngineOptions& options) {
+Result<std::unique_ptr<Engine>> open_native_engine(const Setup& setup, ThreadPool& pool,
+                                                   const EngineOptions& options) {
   const auto device = device_named(setup.device);
   if (!device) {
     std::vector<std::string_view> names;
@@ -70,7 +72,7 @@ Result<std::unique_ptr<Engine>> open_engine(const Setup& setup, ThreadPool& pool
                  setup.dtype};
   }
 
-  auto folder = find_model(setup.model);
+  auto folder = resolve_model(setup.model, {.log = options.log, .stopped = options.stopped});
   if (!folder) return folder.error();
   auto config = read_config(*folder);
   if (!config) return config.error();
