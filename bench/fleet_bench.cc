@@ -4,18 +4,15 @@
 //   fleet_bench
 #include <fmt/format.h>
 #include <httplib.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <chrono>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "base/json.h"
+#include "bench/forked_server.h"
 #include "http/fleet.h"
 
 namespace assay {
@@ -24,63 +21,24 @@ namespace {
 constexpr auto kLatency = std::chrono::milliseconds(50);
 constexpr Index kEndpoints = 8;
 
-// A server in a forked process: /wait answers after kLatency, /bytes/N with N bytes at once.
-class ServerProcess {
- public:
-  ServerProcess() {
-    int pipe[2];
-    require(::pipe(pipe) == 0, "pipe");
-    process_ = ::fork();
-    require(process_ >= 0, "fork");
-    if (process_ == 0) {
-      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-      serve(pipe[1]);
-      ::_exit(0);
-    }
-    require(::read(pipe[0], &port_, sizeof port_) == sizeof port_, "the server tells its port");
-    ::close(pipe[0]);
-    ::close(pipe[1]);
-  }
-  ~ServerProcess() {
-    ::kill(process_, SIGKILL);
-    ::waitpid(process_, nullptr, 0);
-  }
-  ServerProcess(const ServerProcess&) = delete;
-  ServerProcess& operator=(const ServerProcess&) = delete;
-
-  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
-
- private:
-  static void serve(int told) {
-    httplib::Server server;
-    server.set_tcp_nodelay(true);
-    server.set_keep_alive_max_count(1 << 30);
-    server.Get("/wait", [](const auto&, auto& reply) {
-      std::this_thread::sleep_for(kLatency);
-      reply.set_content("done", "text/plain");
+// /wait answers after kLatency, /bytes/N with N bytes at once.
+void serve(int told) {
+  httplib::Server server;
+  server.set_tcp_nodelay(true);
+  server.set_keep_alive_max_count(1 << 30);
+  server.Get("/wait", [](const auto&, auto& reply) {
+    std::this_thread::sleep_for(kLatency);
+    reply.set_content("done", "text/plain");
+  });
+  server.Get(R"(/bytes/(\d+))", [](const auto& request, auto& reply) {
+    static const std::string all(std::size_t{16} << 20, 'x');
+    const std::size_t size = std::stoul(request.matches[1]);
+    reply.set_content_provider(size, "text/plain", [](std::size_t from, std::size_t length, auto& sink) {
+      return sink.write(all.data() + from, length);
     });
-    server.Get(R"(/bytes/(\d+))", [](const auto& request, auto& reply) {
-      static const std::string all(std::size_t{16} << 20, 'x');
-      const std::size_t size = std::stoul(request.matches[1]);
-      reply.set_content_provider(size, "text/plain", [](std::size_t from, std::size_t length, auto& sink) {
-        return sink.write(all.data() + from, length);
-      });
-    });
-    const int port = server.bind_to_any_port("127.0.0.1");
-    if (::write(told, &port, sizeof port) == sizeof port) server.listen_after_bind();
-  }
-
-  pid_t process_ = 0;
-  int port_ = 0;
-};
-
-double thread_cpu_s() {
-  rusage usage = {};
-  ::getrusage(RUSAGE_THREAD, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+  });
+  const int port = server.bind_to_any_port("127.0.0.1");
+  if (::write(told, &port, sizeof port) == sizeof port) server.listen_after_bind();
 }
 
 struct Cost {
@@ -106,11 +64,11 @@ Cost run_jobs(const std::vector<std::string>& endpoints, Index jobs, const std::
     return {};
   };
   const auto start = std::chrono::steady_clock::now();
-  const double cpu = thread_cpu_s();
+  const double cpu = cpu_seconds(RUSAGE_THREAD);
   const auto ended = fleet.run(work);
   require(ended.ok() && *ended && bytes > 0, "the run succeeds");
   return {std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(),
-          thread_cpu_s() - cpu};
+          cpu_seconds(RUSAGE_THREAD) - cpu};
 }
 
 Json scaling(const std::vector<std::string>& endpoints) {
@@ -144,10 +102,10 @@ Json overhead(const std::vector<std::string>& endpoints, Index replies, Index by
 }
 
 int run() {
-  std::vector<std::unique_ptr<ServerProcess>> servers;
+  std::vector<std::unique_ptr<ForkedServer>> servers;
   std::vector<std::string> endpoints;
   for (Index i = 0; i < kEndpoints; ++i) {
-    servers.push_back(std::make_unique<ServerProcess>());
+    servers.push_back(std::make_unique<ForkedServer>(serve));
     endpoints.push_back(servers.back()->url());
   }
   const Json json = {{"scaling", scaling(endpoints)},

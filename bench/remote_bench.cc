@@ -5,16 +5,12 @@
 //   remote_bench MODEL_FOLDER
 #include <fmt/format.h>
 #include <httplib.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <mutex>
 
 #include "base/json.h"
+#include "bench/forked_server.h"
 #include "engine/remote/remote_engine.h"
 #include "engine/vllm/fake_vllm.h"
 
@@ -70,53 +66,14 @@ void serve(int told) {
   if (::write(told, &port, sizeof port) == sizeof port) server.listen_after_bind();
 }
 
-class ServerProcess {
- public:
-  ServerProcess() {
-    int pipe[2];
-    require(::pipe(pipe) == 0, "pipe");
-    process_ = ::fork();
-    require(process_ >= 0, "fork");
-    if (process_ == 0) {
-      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-      serve(pipe[1]);
-      ::_exit(0);
-    }
-    int port = 0;
-    require(::read(pipe[0], &port, sizeof port) == sizeof port, "the server tells its port");
-    ::close(pipe[0]);
-    ::close(pipe[1]);
-    url_ = fmt::format("http://127.0.0.1:{}", port);
-  }
-  ~ServerProcess() {
-    ::kill(process_, SIGKILL);
-    ::waitpid(process_, nullptr, 0);
-  }
-  ServerProcess(const ServerProcess&) = delete;
-  ServerProcess& operator=(const ServerProcess&) = delete;
-
-  const std::string& url() const { return url_; }
-  double megabytes() const {  // of records' replies since it was last asked
-    HttpClient client;
-    return std::stod(client.fetch({.url = url_ + "/bytes"}).body) / 1e6;
-  }
-
- private:
-  pid_t process_ = 0;
-  std::string url_;
-};
-
-double cpu_s() {  // of all threads
-  rusage usage = {};
-  ::getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+// Of the records' replies since it was last asked.
+double megabytes(const ForkedServer& server) {
+  HttpClient client;
+  return std::stod(client.fetch({.url = server.url() + "/bytes"}).body) / 1e6;
 }
 
 int run(const std::string& folder) {
-  const ServerProcess server;
+  const ForkedServer server(serve);
   const Setup setup{
       .name = "served",
       .model = folder,
@@ -131,7 +88,7 @@ int run(const std::string& folder) {
   for (Index position = 1; position < kTokens; ++position) request.asked.push_back({position, {}, kTopK});
   double best_cpu = 1e9;
   double wall = 0;
-  double megabytes = 0;
+  double moved = 0;
   for (int round = 0; round < 5; ++round) {  // the best of five: the server shares the cores
     Index positions = 0;
     const ScoreJobs jobs{.count = kRecords,
@@ -141,14 +98,14 @@ int run(const std::string& folder) {
                                positions += std::ssize(scores.positions);
                                return Result<void>();
                              }};
-    (void)server.megabytes();
+    (void)megabytes(server);
     const auto start = std::chrono::steady_clock::now();
-    const double cpu = cpu_s();
+    const double cpu = cpu_seconds(RUSAGE_SELF);
     const auto ended = (*engine)->score_all(jobs, Replay::prefill);
-    const double took = cpu_s() - cpu;
+    const double took = cpu_seconds(RUSAGE_SELF) - cpu;
     const double lasted = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     require(ended.ok() && *ended && positions == kRecords * (kTokens - 1), "every record is scored");
-    megabytes = server.megabytes();
+    moved = megabytes(server);
     if (took >= best_cpu) continue;
     best_cpu = took;
     wall = lasted;
@@ -156,10 +113,10 @@ int run(const std::string& folder) {
   const Json json = {{"records", kRecords},
                      {"tokens_each", kTokens},
                      {"top_k", kTopK},
-                     {"megabytes", megabytes},
+                     {"megabytes", moved},
                      {"wall_s", wall},
                      {"cpu_s", best_cpu},
-                     {"cpu_s_per_100_mb", best_cpu * 100 / megabytes},
+                     {"cpu_s_per_100_mb", best_cpu * 100 / moved},
                      {"share_of_a_core_while_it_ran", best_cpu / wall}};
   fmt::print("{}\n", json.dump(1));
   return 0;
