@@ -7,16 +7,11 @@
 
 #include "checkpoint/model_files.h"
 #include "experiment/progress.h"
+#include "record/json_codec.h"
 #include "record/server_json.h"
 
 namespace assay {
 namespace {
-
-Json values_as_json(const Environment& environment) {
-  Json values = Json::object();
-  for (const auto& [key, value] : environment) values[key] = value;
-  return values;
-}
 
 Result<Environment> values_of(const Json& object, const std::string& file, const std::string& name) {
   if (!object.is_object() || !object.contains(name) || !object[name].is_object()) {
@@ -121,7 +116,7 @@ Result<void> check_tokens(const Engine& engine, const std::vector<TokenId>& toke
 
 Result<void> settle_ran(std::vector<Setup>& setups, Progress& progress) {
   Json now = Json::object();
-  for (const Setup& setup : setups) now[verifier_name(setup, setups)] = values_as_json(setup.ran);
+  for (const Setup& setup : setups) now[verifier_name(setup, setups)] = environment_to_json(setup.ran);
   const Json first = progress.keep("ran", now);
   for (Setup& setup : setups) {
     const std::string name = verifier_name(setup, setups);
@@ -250,7 +245,7 @@ Result<Sampling> sampling_of_plan(const Json& plan, const std::string& file) {
 }
 
 Json stamp_as_json(const std::string& timestamp, const Environment& environment) {
-  return {{"timestamp", timestamp}, {"environment", values_as_json(environment)}};
+  return {{"timestamp", timestamp}, {"environment", environment_to_json(environment)}};
 }
 
 Result<std::string> timestamp_of(const Json& stamp, const std::string& file) {
