@@ -108,6 +108,7 @@ class Hub(AssayCase):
             self.assertTrue(reached.wait(60))
             process.send_signal(signal.SIGINT)
             self.assertIn("a stop before its end", process.communicate(timeout=60)[1])
+            self.assertEqual(process.returncode, 4)
         go_on.set()
         done = self.generate("run")
         self.assertEqual(done.returncode, 0, done.stderr)

@@ -200,6 +200,19 @@ class Remote(ServerCase):
                 time.sleep(0.05)
             self.assertEqual(self.servers_of(str(self.folder)), [])
 
+    def test_ctrl_c_while_a_server_starts(self):
+        self.remote_experiment("launch.yaml", {}, setups=f"  awq: {{engine: vllm, launch: 'sleep 60 {{port}}', device: ieee, "
+                               f"model: {MODELS / 'tiny-qwen3-awq'}, quantization: awq}}\n")
+        with subprocess.Popen([ASSAY, "generate", "launch.yaml", "-o", "run"], cwd=self.folder,
+                              stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+            while not (self.folder / "run/server-awq.log").exists() and process.poll() is None:
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            said = process.communicate(timeout=60)[1]
+        self.assertIn("a stop was asked for", said)
+        self.assertIn("the same command resumes run", said)
+        self.assertEqual(process.returncode, 4)
+
     def test_the_token_is_nowhere(self):
         secret = "sk-Very-Secret-0123456789"
         url = self.serve("awq", "vllm", "--token", secret, *harm("500@2,wrong_ids@3"))

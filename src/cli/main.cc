@@ -58,25 +58,30 @@ RunHooks hooks_for(ThreadPool& pool, const Options& options) {
           .log = log};
 }
 
-// Of a run that ended early, or its analysis.
-template <class T>
-int finish_run(Result<std::optional<T>> analysis, const Options& options) {
-  if (!analysis) return trouble(analysis.error());
-  if (*analysis) {
-    const Analysis whole(**std::move(analysis));
-    return finish(whole, options.format, options.exit_zero ? 0 : exit_code_of(whole));
-  }
+int interrupted(const Options& options) {
   std::fprintf(stderr, "assay: interrupted; the same command resumes %s\n", options.out.c_str());
   return kPartial;
 }
 
+// Of a run's Error: a stop in the middle of a download or of a server's start is one too.
+int run_trouble(const Error& error, const Options& options) {
+  const int code = trouble(error);
+  return stopped() ? interrupted(options) : code;
+}
+
+// Of a run that ended early, or its analysis.
+template <class T>
+int finish_run(Result<std::optional<T>> analysis, const Options& options) {
+  if (!analysis) return run_trouble(analysis.error(), options);
+  if (!*analysis) return interrupted(options);
+  const Analysis whole(**std::move(analysis));
+  return finish(whole, options.format, options.exit_zero ? 0 : exit_code_of(whole));
+}
+
 // Of one shard of a run: whether all its units are done.
 int finish_shard(const Result<bool>& done, const Options& options) {
-  if (!done) return trouble(done.error());
-  if (!*done) {
-    std::fprintf(stderr, "assay: interrupted; the same command resumes %s\n", options.out.c_str());
-    return kPartial;
-  }
+  if (!done) return run_trouble(done.error(), options);
+  if (!*done) return interrupted(options);
   std::fprintf(stderr, "assay: %s holds shard %lld of %lld; assay merge joins them\n", options.out.c_str(),
                static_cast<long long>(options.shard->index), static_cast<long long>(options.shard->count));
   return 0;
@@ -89,7 +94,7 @@ int generate(const Options& options) {
   if (!experiment) return trouble(experiment.error());
   ThreadPool pool(options.threads);
   const auto plan = plan_generate(*experiment, pool, hub_options());
-  if (!plan) return trouble(plan.error());
+  if (!plan) return run_trouble(plan.error(), options);
   if (options.shard) {
     return finish_shard(run_generate_shard(*plan, *options.shard, options.out, hooks_for(pool, options)),
                         options);
@@ -106,7 +111,7 @@ int verify(const Options& options) {
   const auto plan = plan_verify(*experiment, options.records.front(), pool, options.replay,
                                 options.distance.value_or(DistanceRule::every_id), options.devices,
                                 *std::move(decision), hub_options());
-  if (!plan) return trouble(plan.error());
+  if (!plan) return run_trouble(plan.error(), options);
   if (options.shard) {
     return finish_shard(run_verify_shard(*plan, *options.shard, options.out, hooks_for(pool, options)),
                         options);
@@ -127,18 +132,15 @@ int calibrate(const Options& options) {
   if (!experiment) return trouble(experiment.error());
   ThreadPool pool(options.threads);
   const auto plan = plan_calibrate(*experiment, options.calibrate, pool, hub_options());
-  if (!plan) return trouble(plan.error());
+  if (!plan) return run_trouble(plan.error(), options);
   const CalibrateHooks hooks{
       .open = [&](const Setup& setup,
                   ThreadPool& own) { return open_engine(setup, own, engine_options(options)); },
       .stopped = stopped,
       .log = log};
   const auto calibration = run_calibrate(*plan, options.out, pool, hooks);
-  if (!calibration) return trouble(calibration.error());
-  if (!*calibration) {
-    std::fprintf(stderr, "assay: interrupted; the same command resumes %s\n", options.out.c_str());
-    return kPartial;
-  }
+  if (!calibration) return run_trouble(calibration.error(), options);
+  if (!*calibration) return interrupted(options);
   if (const auto printed = print(calibration_report(**calibration)); !printed)
     return trouble(printed.error());
   return 0;

@@ -17,7 +17,7 @@ namespace {
 const WorkshopPlan kPlan = {.seed = 8, .references = 2, .prompt_tokens = 32, .new_tokens = 8, .top_k = 5};
 
 EngineShelf& shelf() {
-  static EngineShelf engines(2);
+  static EngineShelf& engines = *new EngineShelf(2);
   return engines;
 }
 

@@ -57,7 +57,7 @@ const Reach kReaches[] = {
 };
 
 Workshop& workshop() {
-  static EngineShelf engines(2);
+  static EngineShelf& engines = *new EngineShelf(2);
   static Workshop made = *Workshop::open(engines, kPlan);
   return made;
 }

@@ -11,6 +11,7 @@
 
 namespace assay::attacks {
 
+// A static one is to be made with `new` and kept: OpenSSL, which its threads hash with, is gone when statics end.
 class EngineShelf {
  public:
   explicit EngineShelf(int threads) : pool_(threads) {}
