@@ -1,6 +1,7 @@
 // What the replies of several dialects share.
 #include <cmath>
 
+#include "servers/fields.h"
 #include "servers/routes.h"
 
 namespace assay {
@@ -39,6 +40,18 @@ Index vllm_top_k(Exchange& exchange, Index asked, const char* what) {
                            ", which is greater than max allowed: " + std::to_string(most)};
   }
   return std::min(wanted, exchange.model().vocabulary_size());
+}
+
+void check_vllm_salt(const Json& body) {
+  constexpr std::string_view kForbidden("@/\\\0", 4);
+  constexpr std::size_t kMost = 128;
+  const auto salt = find_field<std::string>(body, "cache_salt");
+  if (!salt || (!salt->empty() && salt->size() <= kMost && salt->find_first_of(kForbidden) == salt->npos))
+    return;
+  throw Refusal{
+      400,
+      "Parameter 'cache_salt' must be at most 128 characters and must not contain '@', '/', '\\\\', or NUL. "
+      "(parameter=cache_salt)"};
 }
 
 }  // namespace assay

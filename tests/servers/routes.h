@@ -24,5 +24,7 @@ double vllm_number(float logprob);
 std::string vllm_fingerprint(const ServerOptions& options);  // "" = none is sent
 // Refusal: more than --max-logprobs, in vLLM's words. -1 becomes the whole vocabulary.
 Index vllm_top_k(Exchange& exchange, Index asked, const char* what);
+// Refusal: body["cache_salt"] is empty, above 128 characters or has one of "@/\\" and NUL in it.
+void check_vllm_salt(const Json& body);
 
 }  // namespace assay

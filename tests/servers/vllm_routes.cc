@@ -166,6 +166,7 @@ void complete(Exchange& exchange, const Json& body, const httplib::Request& requ
                 {"presence_penalty", 0.0},
                 {"frequency_penalty", 0.0}});
   check_model(body, exchange.options().served_name);
+  check_vllm_salt(body);
   const auto asked_prompt = find_field<Index>(body, "prompt_logprobs");
   const auto asked = find_field<Index>(body, "logprobs");
   CompletionForm form{.echo = field_or(body, "echo", false),

@@ -60,6 +60,7 @@ Environment RemoteEngine::served_by(const FleetReply& reply, Environment told) {
   for (auto& [key, value] : told) served.emplace_back(key, parts_.transfer.hidden(std::move(value)));
   served.emplace_back("reply_sha256", sha256_hex(reply.http.body));
   const std::string fingerprint = lookup(served, "fingerprint");
+  if (fingerprint.empty()) return served;  // of a route that tells none, as vLLM's /inference/v1/generate
   const auto [before, fresh] = fingerprints_.emplace(reply.endpoint, fingerprint);
   if (!fresh && before->second != fingerprint && !warned_) {
     options_.log(fmt::format(

@@ -80,7 +80,8 @@ TEST(RemoteOpening, ARouterIsWarnedOf) {
   VllmServer changing;
   const auto engine = open(setup_for({changing.url()}), options);
   ASSERT_TRUE(engine->score(request_of(1)));
-  EXPECT_TRUE(logged.empty());
+  ASSERT_TRUE(engine->score(request_of(1, Replay::decode)));
+  EXPECT_TRUE(logged.empty()) << "the second route tells no fingerprint";
   changing.fake.fingerprint = "another";
   ASSERT_TRUE(engine->score(request_of(1)));
   ASSERT_TRUE(engine->score(request_of(1)));

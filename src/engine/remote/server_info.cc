@@ -75,6 +75,9 @@ void mask_secrets(Json& value) {
 }
 
 Json find_deep(const Json& value, std::string_view key) {
+  if (const auto dot = key.find('.'); dot != key.npos) {
+    return find_deep(find_deep(value, key.substr(0, dot)), key.substr(dot + 1));
+  }
   if (value.is_object()) {
     if (const auto found = value.find(key); found != value.end()) return *found;
   }

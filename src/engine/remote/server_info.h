@@ -16,7 +16,7 @@ inline constexpr std::size_t kMostServerInfo = 4096;  // bytes
 void mask_secrets(Json& value);
 std::string mask_secrets(std::string_view text);
 
-// The first value of a key, objects within objects included; null where there is none.
+// The first value of a key, objects within objects included; null where there is none. "a.b" is a `b` below an `a`.
 Json find_deep(const Json& value, std::string_view key);
 
 // Those of `telling` that `info` holds anywhere, masked, as compact JSON: as many of them, in their order, as

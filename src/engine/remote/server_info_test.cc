@@ -38,6 +38,8 @@ TEST(ServerInfo, FindsKeysAtAnyDepth) {
   const Json info = Json::parse(R"({"a": [{"b": {"c": 7}}], "d": null})");
   EXPECT_EQ(find_deep(info, "c"), 7);
   EXPECT_TRUE(find_deep(info, "e").is_null());
+  EXPECT_EQ(find_deep(info, "b.c"), 7);
+  EXPECT_TRUE(find_deep(info, "d.c").is_null());
 }
 
 }  // namespace

@@ -77,6 +77,9 @@ struct FakeVllm {
     return reply_with(
         Json{{"error", {{"message", words}, {"type", "BadRequestError"}, {"code", status}}}}.dump(), status);
   }
+  static bool refuses_salt(std::string_view salt) {
+    return salt.size() > 128 || salt.find_first_of(std::string_view("@/\\\0", 4)) != salt.npos;
+  }
   bool too_many(Index k) const { return max_logprobs >= 0 && k > max_logprobs; }
 
   HttpReply answer(const HttpRequest& request) {
@@ -89,13 +92,18 @@ struct FakeVllm {
               .dump());
     }
     if (request.url.starts_with("/server_info") && tells_info) {
-      return reply_with(R"({"vllm_config":{"model_config":{"dtype":"float16","logprobs_mode":")" +
-                        logprobs_mode +
-                        R"("},)"
-                        R"("api_key":["server-secret"]},"vllm_env":{"VLLM_API_KEY":"hf_abcdefghijkl"}})");
+      return reply_with(
+          R"({"vllm_config":{"model_config":{"dtype":"float16","logprobs_mode":")" + logprobs_mode +
+          R"("},"mamba_config":{"backend":"triton"},"attention_config":{"backend":"FLASH_ATTN"},)"
+          R"("api_key":["server-secret"]},"vllm_env":{"VLLM_API_KEY":"hf_abcdefghijkl"}})");
     }
     const Json body = request.body.empty() ? Json() : Json::parse(request.body);
     last = body;
+    if (!body.is_null() && refuses_salt(body.value("cache_salt", ""))) {
+      return refuse(400,
+                    "Parameter 'cache_salt' must be at most 128 characters and must not contain '@', '/', "
+                    "'\\\\', or NUL. (parameter=cache_salt)");
+    }
     if (request.url == "/v1/completions") return complete(body);
     if (request.url == "/inference/v1/generate" && scale_out) return replay(body);
     return refuse(404, "Not Found");
@@ -152,7 +160,9 @@ struct FakeVllm {
   HttpReply replay(const Json& body) const {
     const Json& sampling = body["sampling_params"];
     if (sampling.contains("trace_decode_token_ids") && !trace_replay) {
-      return refuse(400, "trace_decode_token_ids requires the server to run with --enable-trace-replay");
+      return refuse(400,
+                    "trace_decode_token_ids is set but trace replay is not enabled. Start the engine "
+                    "with --enable-trace-replay to use it.");
     }
     std::vector<TokenId> tokens = body["token_ids"];
     const std::vector<TokenId> trace = sampling["trace_decode_token_ids"];

@@ -29,14 +29,22 @@ constexpr std::string_view kTelling[] = {"dtype",
                                          "max_num_seqs",
                                          "async_scheduling",
                                          "attention_backend",
-                                         "backend",
+                                         "attention_config.backend",
+                                         "linear_backend",
+                                         "moe_backend",
+                                         "device_config.device",
                                          "speculative_config",
                                          "revision",
                                          "VLLM_BATCH_INVARIANT",
                                          "VLLM_ATTENTION_BACKEND",
                                          "VLLM_USE_FLASHINFER_SAMPLER",
                                          "VLLM_USE_V2_MODEL_RUNNER",
-                                         "VLLM_TEST_FORCE_FP8_MARLIN"};
+                                         "VLLM_TEST_FORCE_FP8_MARLIN",
+                                         "VLLM_MARLIN_USE_ATOMIC_ADD",
+                                         "VLLM_DISABLED_KERNELS",
+                                         "VLLM_FLOAT32_MATMUL_PRECISION",
+                                         "VLLM_CPU_INT4_W4A8",
+                                         "torch_version"};
 
 Result<void> read_models(const Ask& ask, const std::string& model, Probe& probe) {
   const auto json = require_json(ask, kModelsPath);

@@ -177,12 +177,14 @@ void probe_trace(Prober& prober, Probe& probe) {
   probe.capabilities.forced_decode = answer.read.ok();
   if (answer.read) return;
   const int status = answer.http.status;
+  const std::string trouble = answer.trouble();
+  const bool told = trouble.find("--enable-trace-replay") != std::string::npos;
+  const char* hint = told ? "" : " (the server needs --enable-trace-replay)";
   const bool closed = answer.http.transport == Transport::ok && (status == 404 || status == 405);
   add_missing(probe, closed ? fmt::format("forced decode: HTTP {} on {}: the server was started without "
                                           "--enable-scale-out; it also needs --enable-trace-replay",
                                           status, kTracePath)
-                            : fmt::format("forced decode: {} (the server needs --enable-trace-replay)",
-                                          answer.trouble()));
+                            : fmt::format("forced decode: {}{}", trouble, hint));
 }
 
 }  // namespace

@@ -78,13 +78,26 @@ TEST(VllmProbe, ForcedDecodeNeedsItsFlags) {
   EXPECT_THAT(without->missing, AllOf(HasSubstr("HTTP 404"), HasSubstr("--enable-scale-out"),
                                       HasSubstr("--enable-trace-replay")));
   EXPECT_TRUE(without->capabilities.prompt_logprobs);
+  FakeVllm forbidding;  // as since 0.32
+  const auto forbidden = probe_vllm(
+      [&](const HttpRequest& request) {
+        if (request.url != "/inference/v1/generate") return forbidding.answer(request);
+        return forbidding.refuse(
+            403, "Scale-out endpoints are disabled. Restart vllm serve with --enable-scale-out");
+      },
+      "m", "salt");
+  ASSERT_TRUE(forbidden);
+  EXPECT_FALSE(forbidden->capabilities.forced_decode);
+  EXPECT_THAT(forbidden->missing, AllOf(HasSubstr("HTTP 403"), HasSubstr("--enable-scale-out"),
+                                        HasSubstr("--enable-trace-replay")));
   FakeVllm untraced{.trace_replay = false};
   const auto refused = probe(untraced);
   ASSERT_TRUE(refused);
   EXPECT_FALSE(refused->capabilities.forced_decode);
-  EXPECT_THAT(
-      refused->missing,
-      HasSubstr("HTTP 400: trace_decode_token_ids requires the server to run with --enable-trace-replay"));
+  EXPECT_THAT(refused->missing,
+              AllOf(HasSubstr("HTTP 400: trace_decode_token_ids is set but trace replay is not enabled."),
+                    Not(HasSubstr("(the server needs"))))
+      << "the server's words say it";
 }
 
 TEST(VllmProbe, TextsInPlaceOfIdsAreNoIds) {
@@ -122,6 +135,8 @@ TEST(VllmProbe, InfoIsKeptWithoutItsSecrets) {
   EXPECT_EQ(lookup(found->identity, "logprobs_mode"), "raw_logprobs");
   EXPECT_THAT(lookup(found->identity, "info"),
               AllOf(HasSubstr("float16"), Not(HasSubstr("server-secret")), Not(HasSubstr("hf_abc"))));
+  EXPECT_THAT(lookup(found->identity, "info"), AllOf(HasSubstr("FLASH_ATTN"), Not(HasSubstr("triton"))))
+      << "other parts than attention have a backend too";
   EXPECT_EQ(lookup(found->identity, "request_id"), "not_echoed");
 }
 

@@ -21,7 +21,8 @@ Json sampling_fields(const Sampling& sampling, Index max_tokens, bool ignore_eos
 HttpRequest post(const char* path, const Addressed& to, Json body) {
   body["model"] = to.model;
   body["request_id"] = to.id;
-  body["cache_salt"] = to.salt + "/" + to.id;
+  // Of 128 characters at most, none of them "@", "/" or "\\": vLLM 0.32 refuses others.
+  body["cache_salt"] = to.salt + "-" + to.id;
   body["stream"] = false;
   HttpRequest request = post_json(path, body);
   request.headers.emplace_back("x-request-id", to.id);

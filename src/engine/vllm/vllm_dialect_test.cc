@@ -101,6 +101,9 @@ TEST_F(VllmDialectTest, PrefillRequestSaysEverything) {
     EXPECT_EQ(body[key], value) << key;
   }
   EXPECT_FALSE(body.contains("logprobs"));
+  const auto salt = body["cache_salt"].get<std::string>();
+  EXPECT_LE(salt.size(), 128U);
+  EXPECT_EQ(salt.find_first_of("@/\\"), salt.npos) << "vLLM 0.32 refuses them";
   const Json other = Json::parse(dialect->score_request(asked, probe, "run-2").body);
   EXPECT_NE(body["cache_salt"], other["cache_salt"]);
   EXPECT_NE(body["cache_salt"],
