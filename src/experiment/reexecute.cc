@@ -16,6 +16,11 @@ std::vector<TokenId> tokens_of(const Generation& claim) {
   return tokens;
 }
 
+bool choice_is_known(const Setup& setup, const Sampling& sampling) {
+  const bool by_server = !lookup(setup.ran, "engine").empty();
+  return sampling.sampler == Sampler::greedy || !by_server;
+}
+
 ScoreRequest request_of(const Generation& claim, const GenerationSettings& settings, Replay replay) {
   ScoreRequest request{.tokens = tokens_of(claim),
                        .prompt_length = static_cast<Index>(claim.prompt_ids.size()),

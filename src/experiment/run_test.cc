@@ -74,6 +74,19 @@ TEST_F(Run, EveryTokenIsCheckedAgainstTheClaimsSampling) {
   }
 }
 
+TEST_F(Run, WhatAServerDrewIsNotChecked) {
+  GeneratePlan plan = small_plan();
+  plan.generate.sampling = {.sampler = Sampler::exponential_race, .temperature = 1, .seed = 7};
+  ASSERT_TRUE(run_generate(plan, folder_ / "run", hash_hooks()));
+  VerifyPlan claims = verify_plan(folder_ / "run");
+  claims.record.setups[0].ran.emplace_back("engine", "sglang");
+  ASSERT_TRUE(run_verify(claims, folder_ / "verified", hash_hooks()));
+  const Verification verification = *read_verification(folder_ / "verified");
+  for (const Reexecution& run : verification.reexecutions) {
+    EXPECT_EQ(run.tokens.empty(), run.claimed == claims.record.setups[0].name) << run.claimed;
+  }
+}
+
 TEST_F(Run, AClaimOfAnotherSetupIsRefuted) {
   GeneratePlan plan = small_plan();
   std::swap(plan.setups[0].quantization, plan.setups[1].quantization);  // "a" lies about what it ran

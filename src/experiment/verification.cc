@@ -136,6 +136,16 @@ Result<VerificationAnalysis> write_run(const std::filesystem::path& folder, cons
   return analysis;
 }
 
+ScoreRequest request_for(const VerifyPlan& plan, const Generation& claim) {
+  const GenerationSettings& settings = plan.record.settings;
+  ScoreRequest request = request_of(claim, settings, plan.replay);
+  const auto& setups = plan.record.setups;
+  const auto claimed = std::find_if(setups.begin(), setups.end(),
+                                    [&](const Setup& setup) { return setup.name == claim.setup; });
+  request.check_tokens = claimed == setups.end() || choice_is_known(*claimed, settings.sampling);
+  return request;
+}
+
 // How many of `units` from the first on have its verifier.
 std::size_t of_one_verifier(std::span<const Unit> units) {
   const auto other = std::find_if(units.begin(), units.end(),
@@ -177,12 +187,12 @@ Result<std::optional<std::vector<Reexecution>>> do_units(const VerifyPlan& plan,
       runs.push_back(std::move(run));
       return {};
     };
-    const auto all = (*engine)->score_all(
-        {.count = static_cast<Index>(of_one_verifier(left)),
-         .request = [&](Index job) { return request_of(claim_of(job), plan.record.settings, plan.replay); },
-         .take = take,
-         .stopped = [&] { return hooks.stopped(); }},
-        plan.replay);
+    const auto all =
+        (*engine)->score_all({.count = static_cast<Index>(of_one_verifier(left)),
+                              .request = [&](Index job) { return request_for(plan, claim_of(job)); },
+                              .take = take,
+                              .stopped = [&] { return hooks.stopped(); }},
+                             plan.replay);
     if (!all) return all.error();
     if (!*all) return std::optional<std::vector<Reexecution>>();
   }
