@@ -14,8 +14,12 @@ const Reexecution* ClaimView::run_by(const std::string& verifier, Index referenc
   return found == runs.end() ? nullptr : &*found;
 }
 
-bool ClaimView::same_program_of_ours() const {
-  return same_program(verification) && !lookup(verification.environment, "assay_version").empty();
+bool ClaimView::same_program_as(const Setup& verifier) const {
+  const Environment none{};
+  const Environment& ran = words == nullptr ? none : words->ran;
+  const auto same = [&](const char* key) { return lookup(ran, key) == lookup(verifier.ran, key); };
+  return same_program(verification) && !lookup(verification.environment, "assay_version").empty() &&
+         same("engine") && same("server_version");
 }
 
 ClaimView view_of(const Verification& verification, const std::string& claimed) {

@@ -17,8 +17,9 @@ struct ClaimView {
 
   // Null where it was not run.
   const Reexecution* run_by(const std::string& verifier, Index reference) const;
-  // The record and what its re-execution says must be of one program of ours for bits to be owed.
-  bool same_program_of_ours() const;
+  // The record and what its re-execution says must be of one program for bits to be owed: of this one, or of a server's
+  // (engine and server_version in Setup::ran), seen from this one.
+  bool same_program_as(const Setup& verifier) const;
 };
 
 ClaimView view_of(const Verification& verification, const std::string& claimed);

@@ -76,7 +76,7 @@ CandidateEvidence candidate(const ClaimView& claim, const Hypothesis& hypothesis
   std::string missing;
   if (column != setups.end()) {
     const std::string verifier = verifier_name(*column, setups);
-    const bool ours = claim.same_program_of_ours();
+    const bool ours = claim.same_program_as(*column);
     const bool owed = ours && bits_are_promised(claim.verification, *column);
     CandidateEvidence evidence = replayed(claim, hypothesis, verifier, owed);
     const bool settled = evidence.excluded || !rounded(claim);

@@ -84,6 +84,26 @@ TEST(ExactVerdict, AnotherSetupRefutes) {
   EXPECT_THAT(verdict.possible, ElementsAre(Hypothesis{"y", "a100"}));
 }
 
+// A server is another program: an honest one of the claimed setup gives other bits than this one does.
+TEST(ExactVerdict, BitsAreOwedWithinOneProgramOnly) {
+  const Environment none{};
+  const Environment sglang = {{"engine", "sglang"}, {"server_version", "0.5.23"}};
+  const Environment newer = {{"engine", "sglang"}, {"server_version", "0.5.24"}};
+  const Environment vllm = {{"engine", "vllm"}, {"server_version", "0.5.23"}};
+  const auto outcome = [](const Environment& prover, const Environment& verifier) {
+    Verification verification = under_both_devices({{0, 0, 0, 0}, {0, 0, 0, 0}});
+    for (assay::Setup& setup : verification.claimed_setups) setup.ran = prover;
+    for (assay::Setup& setup : verification.setups) setup.ran = verifier;
+    return verdict_of(verification).outcome;
+  };
+  EXPECT_EQ(outcome(none, none), Outcome::refuted);
+  EXPECT_EQ(outcome(sglang, sglang), Outcome::refuted);
+  EXPECT_EQ(outcome(sglang, none), Outcome::inconclusive);
+  EXPECT_EQ(outcome(none, sglang), Outcome::inconclusive);
+  EXPECT_EQ(outcome(sglang, newer), Outcome::inconclusive);
+  EXPECT_EQ(outcome(sglang, vllm), Outcome::inconclusive);
+}
+
 TEST(ExactVerdict, AnotherDeviceThanTheClaimedRefutes) {
   const ClaimVerdict verdict = verdict_of(under_both_devices({{3, 0, kAll, 0}, {0, kAll, 0, 0}}));
   EXPECT_EQ(verdict.outcome, Outcome::refuted);

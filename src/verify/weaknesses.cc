@@ -83,6 +83,28 @@ void add_sizes(const ClaimView& claim, const ClaimEvidence& evidence, const Deci
   }
 }
 
+// "sglang 0.5.23".
+std::string program_of(const Environment& ran) {
+  const std::string engine = lookup(ran, "engine");
+  if (engine.empty()) return "the native engine";
+  const std::string version = lookup(ran, "server_version");
+  return version.empty() ? engine : engine + " " + version;
+}
+
+void add_programs(const ClaimView& claim, const Hypothesis& own, Sentences& all) {
+  if (claim.words == nullptr) return;
+  for (const Setup& setup : claim.verification.setups) {
+    const std::string made = program_of(claim.words->ran);
+    const std::string replayed = program_of(setup.ran);
+    if (setup.name != own.setup || made == replayed) continue;
+    all.push_back(fmt::format(
+        "{} made the record and {} replayed it: equal bits would show the setup, other bits exclude "
+        "nothing.",
+        made, replayed));
+    break;
+  }
+}
+
 void add_tier(const ClaimView& claim, const ClaimEvidence& evidence, Sentences& all) {
   const CandidateEvidence* own = find_candidate(evidence, evidence.own);
   const bool exact = own != nullptr && own->tier == Tier::exact;
@@ -161,6 +183,7 @@ std::vector<std::string> weaknesses_of(const ClaimView& claim, const ClaimEviden
   add_precision(claim, all);
   add_missing(claim, all);
   add_unscored(claim, all);
+  add_programs(claim, evidence.own, all);
   add_tier(claim, evidence, all);
   const CandidateEvidence* own = find_candidate(evidence, evidence.own);
   if (options.calibration && own != nullptr && own->tier == Tier::noisy)

@@ -56,6 +56,15 @@ TEST(Weaknesses, DecimalsAreNamedByTheCoarsestPrompt) {
               Contains(StartsWith("The log-probabilities have 2 decimals, fewer than FP32")));
 }
 
+TEST(Weaknesses, NameTheTwoProgramsOfAServersRecord) {
+  Verification verification = under_both_devices(kHonest);
+  for (assay::Setup& setup : verification.claimed_setups) {
+    setup.ran = {{"engine", "sglang"}, {"server_version", "0.5.23"}};
+  }
+  EXPECT_THAT(of(verification, "x"),
+              Contains(StartsWith("sglang 0.5.23 made the record and the native engine replayed it: equal")));
+}
+
 TEST(Weaknesses, SayWhyThereIsNoEvidence) {
   Verification verification = under_both_devices({{0, 0, 0, 0}, {0, kAll, 0, 0}});
   verification.setups[0].ran = {{"determinism", "not_deterministic"}};

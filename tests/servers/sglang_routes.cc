@@ -1,4 +1,4 @@
-// GET /health, /server_info, /get_server_info, /model_info and POST /generate.
+// GET /health, /server_info, /get_server_info, /model_info, /v1/models and POST /generate, as SGLang 0.5.23 answers them.
 #include <algorithm>
 
 #include "servers/fields.h"
@@ -18,6 +18,12 @@ struct GenerateForm {
 Json triple(const ServedModel& model, const GenerateForm& form, const TokenScore& score) {
   const Json text = form.text ? Json(model.token_text(score.id)) : Json();
   return Json::array({static_cast<double>(score.logprob), score.id, text});
+}
+
+// SGLang 0.5 echoes 0 for the last id of the vocabulary.
+Json echo_triple(const ServedModel& model, const GenerateForm& form, TokenScore score) {
+  if (Index{score.id} >= model.vocabulary_size() - 1) score.id = 0;
+  return triple(model, form, score);
 }
 
 Json top_triples(const ServedModel& model, const GenerateForm& form, const PositionScores& position) {
@@ -45,7 +51,7 @@ void add_prompt(const ServedModel& model, const GenerateForm& form, const Answer
   for (const PositionScores& position : answer.prompt_scores) {
     if (position.position <= form.start) continue;
     const TokenId id = answer.prompt[static_cast<std::size_t>(position.position)];
-    own.push_back(triple(model, form, own_score(position, id)));
+    own.push_back(echo_triple(model, form, own_score(position, id)));
     top.push_back(top_triples(model, form, position));
     ids.push_back(id_triples(model, form, position));
   }
@@ -61,6 +67,7 @@ void add_generated(const ServedModel& model, const GenerateForm& form, const Ans
     own.push_back(triple(model, form, own_score(position, id)));
     top.push_back(top_triples(model, form, position));
   }
+  info["output_token_logprobs_length"] = own.size();
   info["output_token_logprobs"] = std::move(own);
   if (form.top_k > 0) info["output_top_logprobs"] = std::move(top);
 }
@@ -130,8 +137,13 @@ void generate(Exchange& exchange, const Json& body, const httplib::Request& requ
                  {"finish_reason", reason},
                  {"prompt_tokens", answer.prompt.size()},
                  {"weight_version", "default"},
+                 {"num_retractions", 0},
+                 {"reasoning_tokens", 0},
                  {"completion_tokens", answer.generated.size()},
-                 {"cached_tokens", 0}};
+                 {"cached_tokens", 0},
+                 {"cached_tokens_details", nullptr},
+                 {"dp_rank", nullptr},
+                 {"e2e_latency", 0.0625}};
     if (form.logprobs) add_prompt(model, form, answer, info);
     if (form.logprobs) add_generated(model, form, answer, info);
     return Json{
@@ -148,11 +160,11 @@ Json server_info(Exchange& exchange) {
           {"served_model_name", options.served_name},
           {"dtype", options.setup.dtype},
           {"quantization", options.setup.quantization},
-          {"context_length", exchange.model().context_length()},
+          {"context_length", nullptr},
           {"enable_deterministic_inference", options.batch_invariant},
           {"attention_backend", "fa3"},
           {"api_key", "server-info-secret"},
-          {"version", "0.5.9"}};
+          {"version", "0.5.23"}};
 }
 
 }  // namespace
@@ -167,6 +179,13 @@ void add_sglang_routes(Exchange& exchange) {
                 {"tokenizer_path", exchange.options().setup.model},
                 {"is_generation", true},
                 {"weight_version", "default"}};
+  });
+  exchange.get("/v1/models", [&] {
+    const Json model = {{"id", exchange.options().served_name},
+                        {"object", "model"},
+                        {"owned_by", "sglang"},
+                        {"max_model_len", exchange.model().context_length()}};
+    return Json{{"object", "list"}, {"data", Json::array({model})}};
   });
   exchange.post("/generate", [&](const Json& body, const auto& request, auto& response) {
     generate(exchange, body, request, response);

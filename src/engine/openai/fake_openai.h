@@ -18,6 +18,8 @@ struct FakeOpenai {
   Index most_top_k = 64;      // a larger one is refused
   Index gives_top_k = 64;     // a larger one is cut quietly
   bool adds_a_token = false;  // in front of every prompt
+  bool shifts_lists = false;  // with echo, each token has the list of the next position
+  bool drops_last = false;    // with echo, the last token has none
   Index stops_after = 1000;
   // What is generated, in place of the most likely ids.
   std::vector<TokenId> says = {};
@@ -48,7 +50,7 @@ struct FakeOpenai {
     }
     const bool echo = request["echo"].get<bool>();
     const Index begin = echo ? 0 : prompt;
-    const Index end = prompt + count;
+    const Index end = prompt + count - (echo && drops_last ? 1 : 0);
     const Index k = std::min(request["logprobs"].get<Index>(), gives_top_k);
     const bool as_ids = extended && request.contains("return_tokens_as_token_ids");
     Json logprobs = content ? Json{{"content", Json::array()}}
@@ -59,7 +61,8 @@ struct FakeOpenai {
     for (Index position = begin; position < end; ++position) {
       const TokenId own = tokens[static_cast<std::size_t>(position)];
       joined += text(own);
-      content ? add_content(logprobs, position, own, k) : add_lists(logprobs, position, own, k, as_ids);
+      const Index listed = echo && shifts_lists && position > 0 ? position + 1 : position;
+      content ? add_content(logprobs, listed, own, k) : add_lists(logprobs, listed, own, k, as_ids);
     }
     Json choice = {{"index", 0},
                    {"text", joined},

@@ -23,9 +23,11 @@ struct Talk {
       : server(std::move(fake)), dialect(make_openai_dialect("m", server.tokenizer)), probe(probed()) {}
 
   Probe probed() const {
-    auto found = dialect->probe([this](const HttpRequest& request) {
+    FakeOpenai greedy = server;
+    greedy.says.clear();
+    auto found = dialect->probe([&](const HttpRequest& request) {
       if (request.url != "/v1/completions") return reply_of(std::string("no"), 404);
-      return server.answer(*parse_json(request.body, "request"));
+      return greedy.answer(*parse_json(request.body, "request"));
     });
     EXPECT_TRUE(found.ok()) << found.error().message();
     return *found;

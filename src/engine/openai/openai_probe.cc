@@ -103,6 +103,17 @@ Index find_most_top_k(const std::string& model, OpenaiAsked asked, const OpenaiW
   return -1;
 }
 
+// Why an echoed greedy reply's lists cannot belong to its tokens; "" = they can. llama-cpp-python 0.3.36 gives each token
+// the list behind it, and the generated one none.
+std::string misplaced(const OpenaiReply& reply, std::size_t prompt) {
+  if (reply.steps.size() == prompt && reply.finish == "stop") return "";
+  if (reply.steps.size() == prompt) return "the generated token has no log-probability";
+  const ToldStep& made = reply.steps.back();
+  const bool beaten = std::any_of(made.top.begin(), made.top.end(),
+                                  [&](const ToldToken& other) { return other.logprob > made.own.logprob; });
+  return beaten ? "the greedily generated token is not the most likely one of its list" : "";
+}
+
 // Whether a prompt's log-probabilities come back; the trouble otherwise.
 std::string try_echo(const Dialect& dialect, const std::vector<TokenId>& prompt, const Probe& probe,
                      const Ask& ask) {
@@ -111,7 +122,9 @@ std::string try_echo(const Dialect& dialect, const std::vector<TokenId>& prompt,
   const HttpReply reply = ask(dialect.score_request(tiny, probe, "probe-echo"));
   if (reply.transport != Transport::ok || reply.status != 200) return words_of(reply, kCompletionsPath);
   const auto scores = dialect.read_scores(tiny, probe, "probe-echo", reply);
-  return scores ? "" : scores.error().message();
+  if (!scores) return scores.error().message();
+  const auto whole = read_openai_reply(reply);
+  return whole ? misplaced(*whole, prompt.size()) : whole.error().message();
 }
 
 }  // namespace

@@ -62,6 +62,20 @@ TEST(OpenaiProbeTest, FindsAWayToAsk) {
   EXPECT_NE(cut->missing.find("echo is not supported"), std::string::npos) << cut->missing;
 }
 
+TEST(OpenaiProbeTest, TakesNoPromptScoresThatBelongToOtherPositions) {
+  for (const bool content : {false, true}) {
+    const auto found = probe({.tokenizer = bytes_tokenizer(), .content = content, .shifts_lists = true});
+    ASSERT_TRUE(found.ok()) << found.error().message();
+    EXPECT_TRUE(found->capabilities.generates);
+    EXPECT_FALSE(found->capabilities.prompt_logprobs);
+    EXPECT_NE(found->missing.find("not the most likely one"), std::string::npos) << found->missing;
+  }
+  const auto found = probe({.tokenizer = bytes_tokenizer(), .extended = false, .drops_last = true});
+  ASSERT_TRUE(found.ok()) << found.error().message();
+  EXPECT_FALSE(found->capabilities.prompt_logprobs);
+  EXPECT_NE(found->missing.find("no log-probability"), std::string::npos) << found->missing;
+}
+
 TEST(OpenaiProbeTest, RefusesServersThatCannotBeUsed) {
   FakeOpenai server{.tokenizer = bytes_tokenizer(), .adds_a_token = true};
   const auto added = probe(server);

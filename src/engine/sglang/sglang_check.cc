@@ -62,6 +62,15 @@ Result<void> check_output(const SglangReply& reply, const SglangAsked& asked) {
 
 }  // namespace
 
+void restore_last_id(SglangSide& input, const SglangAsked& asked, Index vocabulary) {
+  const auto start = static_cast<std::size_t>(asked.start);
+  const std::size_t count = std::min(input.tokens.size(), asked.input->size() - start);
+  for (std::size_t i = 0; i < count; ++i) {
+    const TokenId sent = (*asked.input)[start + i];
+    if (input.tokens[i].id == 0 && Index{sent} == vocabulary - 1) input.tokens[i].id = sent;
+  }
+}
+
 Result<void> check_sglang_reply(const SglangReply& reply, const SglangAsked& asked, const std::string& id) {
   if (reply.id != id) return Error{"", "meta_info.id", id, reply.id.empty() ? "nothing" : reply.id};
   if (reply.finish == "abort") {

@@ -9,6 +9,10 @@
 
 namespace assay {
 
+// SGLang echoes 0 for the last id of the vocabulary (seen of 0.5.23: its clip of image tokens takes that one too). Where
+// it was sent and 0 came back, it stands in `input` again.
+void restore_last_id(SglangSide& input, const SglangAsked& asked, Index vocabulary);
+
 // Error: another rid, other prompt ids or another number of them, counts that do not fit, an aborted request, too few
 // generated tokens for its finish_reason.
 Result<void> check_sglang_reply(const SglangReply& reply, const SglangAsked& asked, const std::string& id);

@@ -23,7 +23,7 @@ Environment served_by(const SglangReply& reply) {
 
 class SglangDialect final : public Dialect {
  public:
-  explicit SglangDialect(std::string model) : model_(std::move(model)) {}
+  SglangDialect(std::string model, Index vocabulary) : model_(std::move(model)), vocabulary_(vocabulary) {}
 
   const char* name() const override { return "sglang"; }
   const char* health_path() const override { return "/health"; }
@@ -86,21 +86,23 @@ class SglangDialect final : public Dialect {
   }
 
  private:
-  static Result<SglangReply> checked_reply(const HttpReply& http, const SglangAsked& asked,
-                                           const std::string& id) {
+  Result<SglangReply> checked_reply(const HttpReply& http, const SglangAsked& asked,
+                                    const std::string& id) const {
     auto reply = read_sglang_reply(http);
     if (!reply) return reply;
+    restore_last_id(reply->input, asked, vocabulary_);
     if (auto checked = check_sglang_reply(*reply, asked, id); !checked) return checked.error();
     return reply;
   }
 
   std::string model_;
+  Index vocabulary_;
 };
 
 }  // namespace
 
-std::unique_ptr<Dialect> make_sglang_dialect(std::string model) {
-  return std::make_unique<SglangDialect>(std::move(model));
+std::unique_ptr<Dialect> make_sglang_dialect(std::string model, Index vocabulary) {
+  return std::make_unique<SglangDialect>(std::move(model), vocabulary);
 }
 
 }  // namespace assay

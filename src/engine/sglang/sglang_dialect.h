@@ -5,11 +5,12 @@
 #include <memory>
 #include <string>
 
+#include "base/index.h"
 #include "engine/remote/dialect.h"
 
 namespace assay {
 
-// `model`: the name that the server must know the model by; "" = any.
-std::unique_ptr<Dialect> make_sglang_dialect(std::string model);
+// `model`: the name that the server must know the model by; "" = any. `vocabulary`: vocab_size of its config.json.
+std::unique_ptr<Dialect> make_sglang_dialect(std::string model, Index vocabulary);
 
 }  // namespace assay

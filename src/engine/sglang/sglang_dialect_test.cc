@@ -10,7 +10,7 @@
 namespace assay {
 namespace {
 
-const auto kDialect = make_sglang_dialect("m");
+const auto kDialect = make_sglang_dialect("m", FakeModel::kVocabulary);
 const Probe kAll{
     .capabilities = {.generates = true, .token_ids = true, .prompt_logprobs = true, .ids_of_interest = true},
     .identity = {}};

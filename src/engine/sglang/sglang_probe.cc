@@ -21,6 +21,9 @@ constexpr std::string_view kNumberKeys[] = {"model_path",
                                             "tokenizer_path",
                                             "load_format",
                                             "dtype",
+                                            "device",
+                                            "model_impl",
+                                            "enable_tf32_matmul",
                                             "quantization",
                                             "quantization_param_path",
                                             "kv_cache_dtype",
@@ -32,12 +35,15 @@ constexpr std::string_view kNumberKeys[] = {"model_path",
                                             "sampling_backend",
                                             "fp8_gemm_runner_backend",
                                             "fp4_gemm_runner_backend",
+                                            "bf16_gemm_backend",
                                             "moe_runner_backend",
                                             "moe_a2a_backend",
                                             "tp_size",
                                             "pp_size",
                                             "dp_size",
                                             "ep_size",
+                                            "attn_cp_size",
+                                            "dcp_size",
                                             "enable_dp_attention",
                                             "chunked_prefill_size",
                                             "max_prefill_tokens",
@@ -46,8 +52,13 @@ constexpr std::string_view kNumberKeys[] = {"model_path",
                                             "disable_radix_cache",
                                             "disable_cuda_graph",
                                             "cuda_graph_max_bs",
+                                            "cuda_graph_backend_decode",
+                                            "cuda_graph_backend_prefill",
+                                            "cuda_graph_max_bs_decode",
                                             "enable_torch_compile",
                                             "disable_custom_all_reduce",
+                                            "enable_flashinfer_allreduce_fusion",
+                                            "enable_fused_qk_norm_rope",
                                             "enable_fp32_lm_head",
                                             "triton_attention_reduce_in_fp32",
                                             "triton_attention_num_kv_splits",
@@ -86,26 +97,29 @@ Result<void> identify(const std::string& model, const Ask& ask, Probe& probe) {
   if (!models) return models.error();
 
   std::vector<std::string> names;
+  const auto add_name = [&](std::string name) {
+    if (!name.empty() && std::find(names.begin(), names.end(), name) == names.end())
+      names.push_back(std::move(name));
+  };
   if (*models && (*models)->contains("data") && (**models)["data"].is_array()) {
     for (const Json& one : (**models)["data"]) {
       if (!one.is_object()) continue;
-      names.push_back(text_at(one, "id"));
+      add_name(text_at(one, "id"));
       if (probe.context_length == 0) probe.context_length = length_in(one, "max_model_len");
     }
   }
   std::string weight_version;
   if (about->is_object()) {
-    names.push_back(text_at(*about, "model_path"));
+    add_name(text_at(*about, "model_path"));
     weight_version = text_at(*about, "weight_version");
   }
   if (server->is_object()) {
-    names.push_back(text_at(*server, "served_model_name"));
-    names.push_back(text_at(*server, "model_path"));
+    add_name(text_at(*server, "served_model_name"));
+    add_name(text_at(*server, "model_path"));
     if (probe.context_length == 0) probe.context_length = length_in(*server, "context_length");
     probe.capabilities.batch_invariant = find_deep(*server, "enable_deterministic_inference") == true;
     add(probe.identity, "version", text_at(*server, "version"));
   }
-  names.erase(std::remove(names.begin(), names.end(), ""), names.end());
   if (!model.empty() && !names.empty() && std::find(names.begin(), names.end(), model) == names.end()) {
     return Error{"", "model", fmt::format("{}", fmt::join(names, " or ")), model};
   }

@@ -52,8 +52,9 @@ struct Server {
 };
 
 Result<Probe> probe(Server& server, const std::string& model = "m") {
-  return make_sglang_dialect(model)->probe(
-      [&](const HttpRequest& request) { return server.answer(request); });
+  return make_sglang_dialect(model, FakeModel::kVocabulary)->probe([&](const HttpRequest& request) {
+    return server.answer(request);
+  });
 }
 
 TEST(SglangProbeTest, FindsWhatAServerCanDo) {
@@ -103,8 +104,8 @@ TEST(SglangProbeTest, RefusesWhatIsNoSglangServer) {
   Server server;
   const auto other = probe(server, "another");
   ASSERT_FALSE(other.ok());
-  EXPECT_NE(other.error().message().find("m or org/m"), std::string::npos) << other.error().message();
-  const auto unreachable = make_sglang_dialect("m")->probe([](const HttpRequest&) {
+  EXPECT_EQ(other.error().expected, "m or org/m");
+  const auto unreachable = make_sglang_dialect("m", FakeModel::kVocabulary)->probe([](const HttpRequest&) {
     return HttpReply{.transport = Transport::unreachable, .trouble = "connection refused"};
   });
   ASSERT_FALSE(unreachable.ok());
