@@ -133,6 +133,12 @@ class Vllm(MockServerCase):
             self.assertIn("cache_salt", server.refusal("/v1/completions", {**COMPLETION, "cache_salt": salt})[1])
         trace = {"token_ids": PROMPT, "sampling_params": {"trace_decode_token_ids": [1], "temperature": 0}}
         self.assertIn("--enable-trace-replay", server.refusal("/inference/v1/generate", trace)[1])
+        ids = {"token_ids": PROMPT, "sampling_params": {"prompt_logprob_token_ids": [[1]], "temperature": 0}}
+        for rows, words in (([[1]], "rows, but the prompt has"), ([[]] * (len(PROMPT) - 1), "non-empty"),
+                            ([list(range(21))] * (len(PROMPT) - 1), "greater than max allowed: 20")):
+            ids["sampling_params"]["prompt_logprob_token_ids"] = rows
+            self.assertIn(words, server.refusal("/inference/v1/generate", ids)[1])
+        self.assertIn("V2 model runner", self.start("vllm", "--no-prompt-ids").refusal("/inference/v1/generate", ids)[1])
         server = self.start("vllm", "--no-scale-out")
         self.assertEqual(server.refusal("/inference/v1/generate", trace)[0], 403)
         trace["sampling_params"]["prompt_logprobs"] = 1

@@ -57,6 +57,25 @@ class Remote(ServerCase):
                 for claimed in ("awq", "gptq_marlin"):
                     self.assertEqual(self.distance(replay, phase, claimed, claimed), 0)
 
+    def test_a_vllm_that_scores_ids_of_interest_leaves_none_out(self):
+        """Claims of another quantization have ids outside the verifier's top k."""
+        self.must(0, "verify", "native", "-e", "e.yaml", "-o", "by-us")
+        for folder, more, scored in (("with", (), "all_in_prefill"), ("without", ("--no-prompt-ids",), "top_k")):
+            self.remote_experiment("served.yaml", self.both("--batch-invariant", *more))
+            self.must(0, "verify", "native", "-e", "served.yaml", "-o", folder)
+            self.assertEqual(self.verdict(folder), self.verdict("by-us"))
+            manifest = json.loads((self.folder / folder / "manifest.json").read_text())
+            self.assertEqual(manifest["setups"]["awq"]["ran"]["ids_scored"], scored)
+            said = (self.folder / folder / "verdict.json").read_text()
+            self.assertEqual("scored only its own most likely ids" in said, scored == "top_k", said)
+        numbers = (self.folder / "with/logprobs.safetensors").read_bytes()
+        self.assertNotEqual((self.folder / "without/logprobs.safetensors").read_bytes(), numbers)
+        for claimed in ("awq", "gptq_marlin"):
+            for verifier in ("awq", "gptq_marlin"):
+                for phase in ("prefill", "decode"):
+                    self.assertEqual(self.distance("with", phase, claimed, verifier),
+                                     self.distance("by-us", phase, claimed, verifier))
+
     def test_another_model_behind_the_endpoint_is_refuted(self):
         url = self.serve("awq", "vllm", "--batch-invariant")
         self.remote_experiment("false.yaml", {"gptq_marlin": url})

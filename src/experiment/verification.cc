@@ -179,8 +179,8 @@ Result<std::optional<std::vector<Reexecution>>> do_units(const VerifyPlan& plan,
     const auto take = [&](Index job, Scores scores) -> Result<void> {
       const Generation& claim = claim_of(job);
       auto run = reexecution_of(claim, name, std::move(scores));
-      const auto compared =
-          compare_one(claim, run, scores_every_id(setups[verifier]), plan.rule, plan.record.settings.top_k);
+      const auto compared = compare_one(claim, run, owed_ids(setups[verifier], word(plan.replay)), plan.rule,
+                                        plan.record.settings.top_k);
       if (!compared) return compared.error();
       if (auto kept = progress.append(to_line(run)); !kept) return kept.error();
       hooks.log(log_line(*compared, plan.setups, runs.size(), units.size()));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <set>
 
 #include "record/fingerprint.h"
@@ -26,8 +27,9 @@ TokenId own_token(const PhaseView& run, Index position) {
   return at < run.prompt.size() ? run.prompt[at] : run.generated[at - run.prompt.size()];
 }
 
-// Every id that the claim recorded must have been scored again; `own_only`: every position's own token must.
-Result<void> check_covered(const PhaseView& claim, std::span<const PositionScores> rescored, bool own_only,
+// Every id that the claim recorded must have been scored again; of positions with more than `owed` besides their own
+// token, that token alone.
+Result<void> check_covered(const PhaseView& claim, std::span<const PositionScores> rescored, Index owed,
                            const std::string& file) {
   const std::string key = claim.decode ? "decode" : "prefill";
   for (const PositionScores& position : claim.scores) {
@@ -35,6 +37,7 @@ Result<void> check_covered(const PhaseView& claim, std::span<const PositionScore
     if (other == nullptr) {
       return Error{file, key, fmt::format("scores at position {}", position.position), "none"};
     }
+    const bool own_only = std::ssize(position.scores) - 1 > owed;
     for (const TokenScore& score : position.scores) {
       if (own_only && score.id != own_token(claim, position.position)) continue;
       if (find_score(other->scores, score.id) == nullptr) {
@@ -72,10 +75,20 @@ Comparison compare_views(const Generation& a, const PhaseView& prefill_b, const 
 
 }  // namespace
 
-bool scores_every_id(const Setup& verifier) { return lookup(verifier.ran, "ids_scored") != "top_k"; }
+Index owed_ids(const Setup& verifier, std::string_view replay) {
+  const std::string scored = lookup(verifier.ran, "ids_scored");
+  if (scored == "top_k") return 0;
+  if (scored != "all_in_prefill") return kEveryId;
+  const std::string limit = lookup(verifier.ran, "top_k_limit");
+  if (replay != "prefill") return 0;
+  if (limit == "none") return kEveryId;
+  Index most = 0;
+  const auto [end, error] = std::from_chars(limit.data(), limit.data() + limit.size(), most);
+  return error == std::errc() && end == limit.data() + limit.size() ? most : 0;
+}
 
-Result<Comparison> compare_one(const Generation& claim, const Reexecution& run, bool every_id_owed,
-                               DistanceRule rule, Index top_k) {
+Result<Comparison> compare_one(const Generation& claim, const Reexecution& run, Index owed, DistanceRule rule,
+                               Index top_k) {
   const std::string file = fmt::format("{} under {}", name(claim), run.verifier);
   if (run.claimed != claim.setup || run.reference != claim.reference) {
     return Error{file, "claimed", name(claim), fmt::format("{}/ref_{}", run.claimed, run.reference)};
@@ -84,8 +97,7 @@ Result<Comparison> compare_one(const Generation& claim, const Reexecution& run, 
   PhaseView decode = decode_view(claim);
   if (rule == DistanceRule::every_id) {
     for (const auto& [view, rescored] : {std::pair(prefill, &run.prefill), {decode, &run.decode}}) {
-      if (auto covered = check_covered(view, *rescored, !every_id_owed, file); !covered)
-        return covered.error();
+      if (auto covered = check_covered(view, *rescored, owed, file); !covered) return covered.error();
     }
   }
   prefill.scores = run.prefill;
@@ -108,7 +120,8 @@ Result<std::vector<Comparison>> compare_all(const Record& record, const Verifica
     if (verifier == nullptr) {
       return Error{verification.reference_file, "verifier", "a setup of the verification", run.verifier};
     }
-    auto comparison = compare_one(*claim, run, scores_every_id(*verifier), rule, record.settings.top_k);
+    auto comparison =
+        compare_one(*claim, run, owed_ids(*verifier, verification.replay), rule, record.settings.top_k);
     if (!comparison) return comparison.error();
     comparisons.push_back(*std::move(comparison));
   }

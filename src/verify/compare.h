@@ -1,7 +1,9 @@
 // From records to comparisons.
 #pragma once
 
+#include <limits>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -9,19 +11,21 @@
 
 namespace assay {
 
-// Whether the verifier's engine scores every id that it is asked for; a server may score its own top k and the
-// position's token only (`ids_scored` of its `ran`: docs/records.md).
-bool scores_every_id(const Setup& verifier);
+inline constexpr Index kEveryId = std::numeric_limits<Index>::max();
+
+// How many ids of a position, besides its own token, the verifier's engine scores whatever they are. Of a position that
+// holds more it owes the own token alone: a server may score its own top k only, at each position or in decode
+// replay (`ids_scored` of its `ran`: docs/records.md). `replay` as in Verification.
+Index owed_ids(const Setup& verifier, std::string_view replay);
 
 // One comparison for each re-execution, in its order. Rule every_id needs the verifier's score of every id of
-// the claim; of a verifier that does not score every id, of every position's own token. Error (key "setup/ref_N"): a
-// re-execution whose generation, position or id is not there.
+// the claim that it owes. Error (key "setup/ref_N"): a re-execution whose generation, position or id is not
+// there.
 Result<std::vector<Comparison>> compare_all(const Record& record, const Verification& verification,
                                             DistanceRule rule);
 
-// One re-execution against its claim; `every_id_owed` is scores_every_id of its verifier, `top_k` of the record serves
-// the seed's rule.
-Result<Comparison> compare_one(const Generation& claim, const Reexecution& reexecution, bool every_id_owed,
+// One re-execution against its claim; `owed` is owed_ids of its verifier, `top_k` of the record serves the seed's rule.
+Result<Comparison> compare_one(const Generation& claim, const Reexecution& reexecution, Index owed,
                                DistanceRule rule, Index top_k);
 
 // Two records of the same prompts, the first taken as the claims and the second as their verifier: a

@@ -138,6 +138,40 @@ TEST(CompareAll, OfAServerThatScoresItsTopKOnlyTheOwnTokensAreOwed) {
             "awq/ref_1 under awq: decode: expected the score of id 22 at position 5, found none");
 }
 
+TEST(CompareAll, OfAServerThatScoresEveryIdInPrefillReplayTheyAreOwedThere) {
+  const Record record = sample_record();
+  const auto complaint = [&](const std::string& replay, const std::string& limit) {
+    Verification verification = sample_verification();
+    verification.replay = replay;
+    for (assay::Setup& setup : verification.setups)
+      setup.ran = {{"ids_scored", "all_in_prefill"}, {"top_k_limit", limit}};
+    std::erase_if(verification.reexecutions[1].prefill[0].scores, [](auto& s) { return s.id == 8; });
+    const auto compared = compare_all(record, verification, DistanceRule::every_id);
+    return compared ? "no complaint" : compared.error().message();
+  };
+  const std::string missing =
+      "awq/ref_1 under awq: prefill: expected the score of id 8 at position 2, found none";
+  EXPECT_EQ(complaint("prefill", "20"), missing);
+  EXPECT_EQ(complaint("prefill", "none"), missing);
+  EXPECT_EQ(complaint("prefill", "0"), "no complaint") << "more ids than the server scores at a position";
+  EXPECT_EQ(complaint("decode", "20"), "no complaint");
+}
+
+TEST(CompareAll, OwedIdsFollowWhatRan) {
+  const auto owed = [](assay::Environment ran, const char* replay) {
+    assay::Setup setup;
+    setup.ran = std::move(ran);
+    return owed_ids(setup, replay);
+  };
+  EXPECT_EQ(owed({}, "decode"), kEveryId) << "of records without ids_scored, and of the native engine";
+  EXPECT_EQ(owed({{"ids_scored", "top_k"}, {"top_k_limit", "20"}}, "prefill"), 0);
+  EXPECT_EQ(owed({{"ids_scored", "all_in_prefill"}, {"top_k_limit", "20"}}, "prefill"), 20);
+  EXPECT_EQ(owed({{"ids_scored", "all_in_prefill"}, {"top_k_limit", "none"}}, "prefill"), kEveryId);
+  EXPECT_EQ(owed({{"ids_scored", "all_in_prefill"}, {"top_k_limit", "none"}}, "decode"), 0);
+  EXPECT_EQ(owed({{"ids_scored", "all_in_prefill"}, {"top_k_limit", "none"}}, ""), 0);
+  EXPECT_EQ(owed({{"ids_scored", "all_in_prefill"}}, "prefill"), 0);
+}
+
 TEST(CompareRecords, NeedsTheSamePrompts) {
   const Record a = sample_record();
   Record b = a;

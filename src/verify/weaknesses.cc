@@ -150,7 +150,7 @@ void add_tokens(const ClaimView& claim, const DecisionOptions& options, Sentence
 // Servers that score their own top k: which claimed ids were left out.
 void add_unscored(const ClaimView& claim, Sentences& all) {
   for (const Setup& setup : claim.verification.setups) {
-    if (scores_every_id(setup)) continue;
+    if (owed_ids(setup, claim.verification.replay) == kEveryId) continue;
     const std::string verifier = verifier_name(setup, claim.verification.setups);
     Index ids = 0;
     Index unscored = 0;

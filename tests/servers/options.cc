@@ -38,6 +38,8 @@ ParsedServerOptions parse_server_options(int argc, char** argv) {
   app.add_option("--port-file", options.port_file, "gets the port once requests are taken");
   app.add_option("--max-logprobs", max_logprobs, "-1: no limit; default vllm 20, openai 5, sglang none");
   app.add_flag("!--no-trace", options.trace, "vllm without --enable-trace-replay");
+  app.add_flag("!--no-prompt-ids", options.prompt_ids,
+               "vllm without prompt_logprob_token_ids, as Model Runner V1");
   app.add_flag("!--no-scale-out", options.scale_out, "vllm without /inference/v1/generate");
   app.add_flag("--batch-invariant", options.batch_invariant, "said of the kernels in /server_info");
   app.add_flag("--echo", options.echo, "openai: prompts may be echoed with their log-probabilities");

@@ -20,6 +20,7 @@ struct ServerOptions {
   std::string port_file;         // where the port is written once requests are taken; "" = nowhere
   Index max_logprobs = 0;        // -1 = no limit
   bool trace = true;             // vllm serve --enable-trace-replay
+  bool prompt_ids = true;        // vllm's Model Runner V2, which knows prompt_logprob_token_ids
   bool scale_out = true;         // vllm serve --enable-scale-out: /inference/v1/generate
   bool batch_invariant = false;  // what the server says of its kernels
   bool echo = false;             // openai: takes "echo"

@@ -25,6 +25,10 @@ Result<void> ServedModel::score_prompt(const Work& work, Answer& answer) {
       .tokens = work.prompt, .prompt_length = static_cast<Index>(work.prompt.size()), .asked = {}};
   for (std::size_t i = 1; i < work.prompt.size(); ++i) {
     std::vector<TokenId> ids = work.ids_of_interest;
+    if (const auto left = work.prompt.size() - i; left <= work.ids_of_positions.size()) {
+      const auto& own = work.ids_of_positions[work.ids_of_positions.size() - left];
+      ids.insert(ids.end(), own.begin(), own.end());
+    }
     if (std::find(ids.begin(), ids.end(), work.prompt[i]) == ids.end()) ids.push_back(work.prompt[i]);
     request.asked.push_back({static_cast<Index>(i), std::move(ids), *work.prompt_top_k});
   }

@@ -18,8 +18,9 @@ namespace assay {
 
 struct Work {
   std::vector<TokenId> prompt;
-  std::optional<Index> prompt_top_k = {};     // none: no scores at prompt positions
-  std::vector<TokenId> ids_of_interest = {};  // scored at prompt positions too
+  std::optional<Index> prompt_top_k = {};                   // none: no scores at prompt positions
+  std::vector<TokenId> ids_of_interest = {};                // scored at prompt positions too
+  std::vector<std::vector<TokenId>> ids_of_positions = {};  // of the last so many prompt positions
   Index max_tokens = 0;
   Index top_k = 0;                                 // at generated positions
   std::optional<std::vector<TokenId>> trace = {};  // forced in place of what would be chosen

@@ -20,7 +20,8 @@ struct Capabilities {
   bool prompt_logprobs = false;  // prefill replay
   bool forced_decode = false;    // decode replay
   bool ranks = false;            // of the position's own token, whatever its rank
-  bool ids_of_interest = false;  // scores any ids that are asked for
+  bool ids_of_interest = false;  // scores any ids that are asked for, in prefill replay
+  bool ids_by_position = false;  // for each position others of interest, most_top_k at most
   // The server says that equal requests give equal bits, whatever else it computes.
   bool batch_invariant = false;
   Index most_top_k = 0;  // 0: no limit was met

@@ -199,7 +199,7 @@ Environment RemoteEngine::describe() const {
   for (auto& entry : capability_words(parts_.probe.capabilities)) ran.push_back(std::move(entry));
   for (const auto& [key, value] : parts_.probe.identity) ran.emplace_back("server_" + key, value);
   const bool invariant = parts_.probe.capabilities.batch_invariant;
-  ran.emplace_back("ids_scored", "top_k");
+  ran.emplace_back("ids_scored", parts_.probe.capabilities.ids_by_position ? "all_in_prefill" : "top_k");
   ran.emplace_back("rows_change_bits", invariant ? "no" : "yes");
   ran.emplace_back("determinism", invariant ? "deterministic" : "not_deterministic");
   return ran;

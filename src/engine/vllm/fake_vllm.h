@@ -6,12 +6,15 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "base/base64.h"
 #include "base/json.h"
 #include "base/splitmix.h"
+#include "engine/vllm/test_npy.h"
 #include "engine/vllm/test_reply.h"
 
 namespace assay {
@@ -22,11 +25,13 @@ struct FakeVllm {
   Index max_logprobs = 20;  // -1: no limit
   bool scale_out = true;
   bool trace_replay = true;
+  bool prompt_ids = true;       // prompt_logprob_token_ids: Model Runner V2
   bool old_ranks = false;       // k + 1 for all outside the top k
   bool ids_as_texts = false;    // return_tokens_as_token_ids is not known
   bool prompt_logprobs = true;  // else 400
   bool echoes_id = true;
   bool raw_logits = false;
+  float apart = 0;  // of the two values of an id that is in both lists
   bool tells_info = false;
   std::string logprobs_mode = "raw_logprobs";  // that it tells
   std::string fingerprint = "vllm-0.30.0-tp1-0123abcd";
@@ -109,6 +114,52 @@ struct FakeVllm {
     return refuse(404, "Not Found");
   }
 
+  Json prompt_lists(const std::vector<TokenId>& prompt, Index k) const {
+    Json lists = Json::array({nullptr});
+    for (std::size_t i = 1; i < prompt.size(); ++i) {
+      Json entries = Json::object();
+      for (const TokenScore& s : list(std::span(prompt).first(i), prompt[i], k)) {
+        entries[std::to_string(s.id)] = {{"logprob", s.logprob}, {"rank", s.rank}, {"decoded_token", "x"}};
+      }
+      lists.push_back(std::move(entries));
+    }
+    return lists;
+  }
+
+  HttpReply score_ids(const Json& body) const {
+    if (!prompt_ids) {
+      return refuse(400,
+                    "prompt_logprob_token_ids requires the V2 model runner (VLLM_USE_V2_MODEL_RUNNER=1). "
+                    "(parameter=prompt_logprob_token_ids)");
+    }
+    const Json& sampling = body["sampling_params"];
+    const std::vector<TokenId> prompt = body["token_ids"];
+    const std::vector<std::vector<TokenId>> rows = sampling["prompt_logprob_token_ids"];
+    const auto start = sampling["prompt_logprob_start"].get<std::size_t>();
+    std::size_t width = 0;
+    for (const auto& row : rows) width = std::max(width, row.size());
+    if (width == 0 || rows.size() != prompt.size() - 1 - start || too_many(static_cast<Index>(width))) {
+      return refuse(400, "prompt_logprob_token_ids has another form");
+    }
+    std::vector<float> values;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const auto all = scores_after(std::span(prompt).first(start + i + 1));
+      for (const TokenId id : rows[i]) values.push_back(find_score(all, id)->logprob + apart);
+      values.resize((i + 1) * width, -std::numeric_limits<float>::infinity());
+    }
+    const Json choice = {
+        {"index", 0}, {"finish_reason", "length"}, {"token_ids", {7}}, {"logprobs", nullptr}};
+    const std::string id = echoes_id ? body["request_id"].get<std::string>() : "router-made";
+    return reply_with(Json{
+        {"request_id", "generate-tokens-" + id},
+        {"model", model},
+        {"prompt_logprobs", prompt_lists(prompt, sampling["prompt_logprobs"].get<Index>())},
+        {"prompt_token_id_logprobs", base64_of(npy_of(rows.size(), width, values))},
+        {"prompt_token_ids", prompt},
+        {"choices",
+         {choice}}}.dump());
+  }
+
   HttpReply complete(const Json& body) const {
     const bool scores = body.contains("prompt_logprobs");
     const Index k = body.value("prompt_logprobs", Index{0});
@@ -116,17 +167,7 @@ struct FakeVllm {
     if (scores && too_many(k)) return refuse(400, fmt::format(fmt::runtime(limit_words), k, max_logprobs));
     std::vector<TokenId> tokens = body["prompt"];
     const std::vector<TokenId> prompt = tokens;
-    Json lists = nullptr;
-    if (scores) {
-      lists = Json::array({nullptr});
-      for (std::size_t i = 1; i < prompt.size(); ++i) {
-        Json entries = Json::object();
-        for (const TokenScore& s : list(std::span(prompt).first(i), prompt[i], k)) {
-          entries[std::to_string(s.id)] = {{"logprob", s.logprob}, {"rank", s.rank}, {"decoded_token", "x"}};
-        }
-        lists.push_back(std::move(entries));
-      }
-    }
+    const Json lists = scores ? prompt_lists(prompt, k) : Json();
     std::vector<TokenId> made;
     Json logprobs = {
         {"tokens", Json::array()}, {"token_logprobs", Json::array()}, {"top_logprobs", Json::array()}};
@@ -159,6 +200,7 @@ struct FakeVllm {
 
   HttpReply replay(const Json& body) const {
     const Json& sampling = body["sampling_params"];
+    if (sampling.contains("prompt_logprob_token_ids")) return score_ids(body);
     if (sampling.contains("trace_decode_token_ids") && !trace_replay) {
       return refuse(400,
                     "trace_decode_token_ids is set but trace replay is not enabled. Start the engine "

@@ -7,6 +7,7 @@
 #include "engine/remote/masked.h"
 #include "engine/vllm/completion_reply.h"
 #include "engine/vllm/identity.h"
+#include "engine/vllm/ids_reply.h"
 #include "engine/vllm/requests.h"
 #include "engine/vllm/trace_reply.h"
 
@@ -68,6 +69,20 @@ class Prober {
                                                     .first = std::size(kPrompt),
                                                     .rules = {.top_k = k, .form = ListForm::k_at_most}});
                                });
+  }
+  // The own token of each position, which prompt_logprobs has as well: a row that is about another is noticed.
+  Answer<IdsReply> ids() {
+    IdRows rows;
+    for (const TokenId own : std::span(kPrompt).subspan(1)) rows.ids.push_back({own});
+    return ask_for<IdsReply>([&](const Addressed& to) { return ids_request(to, kPrompt, 1, rows); },
+                             [&](const HttpReply& reply) {
+                               return read_ids_reply(
+                                   reply, {.prompt = {.place = "prompt_logprobs",
+                                                      .tokens = kPrompt,
+                                                      .rules = {.top_k = 1},
+                                                      .wanted = std::vector<bool>(std::size(kPrompt), true)},
+                                           .rows = rows});
+                             });
   }
 
  private:
@@ -183,8 +198,18 @@ void probe_trace(Prober& prober, Probe& probe) {
   const bool closed = answer.http.transport == Transport::ok && (status == 404 || status == 405);
   add_missing(probe, closed ? fmt::format("forced decode: HTTP {} on {}: the server was started without "
                                           "--enable-scale-out; it also needs --enable-trace-replay",
-                                          status, kTracePath)
+                                          status, kTokensPath)
                             : fmt::format("forced decode: {}{}", trouble, hint));
+}
+
+void probe_ids(Prober& prober, Probe& probe) {
+  const auto answer = prober.ids();
+  probe.capabilities.ids_of_interest = probe.capabilities.ids_by_position = answer.read.ok();
+  if (answer.read) return;
+  const std::string trouble = answer.trouble();
+  const bool told = trouble.find("V2 model runner") != std::string::npos;
+  add_missing(probe, fmt::format("ids of interest: {}{}", trouble,
+                                 told ? "" : " (the server needs --enable-scale-out and Model Runner V2)"));
 }
 
 }  // namespace
@@ -218,6 +243,7 @@ Result<Probe> probe_vllm(const Ask& ask, const std::string& model, const std::st
     if (auto done = probe_limit(prober, *probe); !done) return done.error();
   }
   probe_trace(prober, *probe);
+  if (probe->capabilities.prompt_logprobs) probe_ids(prober, *probe);
   return probe;
 }
 

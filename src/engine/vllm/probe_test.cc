@@ -22,7 +22,7 @@ TEST(VllmProbe, FindsAllThatAServerCan) {
   ASSERT_TRUE(found) << found.error().message();
   const Capabilities& can = found->capabilities;
   EXPECT_TRUE(can.generates && can.token_ids && can.prompt_logprobs && can.forced_decode && can.ranks);
-  EXPECT_FALSE(can.ids_of_interest);
+  EXPECT_TRUE(can.ids_of_interest && can.ids_by_position);
   EXPECT_EQ(can.most_top_k, 20);
   EXPECT_EQ(found->missing, "");
   EXPECT_EQ(found->context_length, 512);
@@ -34,7 +34,7 @@ TEST(VllmProbe, FindsAllThatAServerCan) {
                                 {"request_id", "echoed"}};
   EXPECT_EQ(found->identity, identity);
   EXPECT_TRUE(echoes_ids(*found));
-  EXPECT_LE(server.asked.size(), 7U);
+  EXPECT_LE(server.asked.size(), 8U);
 }
 
 TEST(VllmProbe, NamesTheModelsThatAreServed) {
@@ -98,6 +98,24 @@ TEST(VllmProbe, ForcedDecodeNeedsItsFlags) {
               AllOf(HasSubstr("HTTP 400: trace_decode_token_ids is set but trace replay is not enabled."),
                     Not(HasSubstr("(the server needs"))))
       << "the server's words say it";
+}
+
+TEST(VllmProbe, IdsOfInterestNeedModelRunnerV2) {
+  FakeVllm server{.prompt_ids = false};
+  const auto found = probe(server);
+  ASSERT_TRUE(found);
+  EXPECT_TRUE(found->capabilities.prompt_logprobs);
+  EXPECT_FALSE(found->capabilities.ids_of_interest || found->capabilities.ids_by_position);
+  EXPECT_THAT(found->missing, HasSubstr("ids of interest: HTTP 400: prompt_logprob_token_ids requires the V2 "
+                                        "model runner (VLLM_USE_V2_MODEL_RUNNER=1)."));
+}
+
+TEST(VllmProbe, IdsOfInterestThatAreOfOtherPositionsAreNone) {
+  FakeVllm server{.apart = -2};
+  const auto found = probe(server);
+  ASSERT_TRUE(found);
+  EXPECT_FALSE(found->capabilities.ids_of_interest);
+  EXPECT_THAT(found->missing, HasSubstr("as in prompt_logprobs"));
 }
 
 TEST(VllmProbe, TextsInPlaceOfIdsAreNoIds) {

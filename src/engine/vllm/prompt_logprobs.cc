@@ -7,8 +7,6 @@ namespace {
 
 namespace ondemand = simdjson::ondemand;
 
-constexpr const char* kList = "choices[0].prompt_logprobs";
-
 simdjson::error_code read_score(ondemand::value value, TokenScore& score) {
   ondemand::object object;
   if (auto error = value.get_object().get(object)) return error;
@@ -50,11 +48,11 @@ Result<void> read_list(ondemand::value value, std::vector<TokenScore>& list, con
   return {};
 }
 
-Result<void> expect_null(ondemand::value value) {
+Result<void> expect_null(ondemand::value value, const ReplyPlace& place) {
   bool null = false;
-  if (auto error = value.is_null().get(null)) return reply_error({kList, 0}, "null", error);
+  if (auto error = value.is_null().get(null)) return reply_error(place, "null", error);
   if (null) return {};
-  return reply_error({kList, 0}, "null: nothing predicts the first token", "a value");
+  return reply_error(place, "null: nothing predicts the first token", "a value");
 }
 
 }  // namespace
@@ -64,25 +62,27 @@ Result<std::vector<PositionScores>> read_prompt_logprobs(ondemand::value value, 
   std::vector<PositionScores> wanted;
   std::vector<TokenScore> list;
   Index count = 0;
-  const auto read = for_each_element(value, {kList}, [&](Index at, ondemand::value entry) -> Result<void> {
-    ++count;
-    if (at == 0) return expect_null(entry);
-    const ReplyPlace place{kList, at};
-    if (at >= length) return reply_error({kList}, fmt::format("{} entries", length), "more");
-    if (auto done = read_list(entry, list, place); !done) return done;
-    const auto position = static_cast<std::size_t>(at);
-    const TokenId own = lists.tokens[position];
-    if (auto settled = settle_list(list, own, lists.rules, place); !settled) return settled;
-    if (position >= lists.wanted.size() || !lists.wanted[position]) return {};
-    if (find_score(list, own) == nullptr) {
-      return reply_error(place, fmt::format("a log-probability of the position's own token {}", own),
-                         "no probability (-9999)");
-    }
-    wanted.push_back({at, list});
-    return {};
-  });
+  const auto read =
+      for_each_element(value, {lists.place}, [&](Index at, ondemand::value entry) -> Result<void> {
+        ++count;
+        const ReplyPlace place{lists.place, at};
+        if (at == 0) return expect_null(entry, place);
+        if (at >= length) return reply_error({lists.place}, fmt::format("{} entries", length), "more");
+        if (auto done = read_list(entry, list, place); !done) return done;
+        const auto position = static_cast<std::size_t>(at);
+        const TokenId own = lists.tokens[position];
+        if (auto settled = settle_list(list, own, lists.rules, place); !settled) return settled;
+        if (position >= lists.wanted.size() || !lists.wanted[position]) return {};
+        if (find_score(list, own) == nullptr) {
+          return reply_error(place, fmt::format("a log-probability of the position's own token {}", own),
+                             "no probability (-9999)");
+        }
+        wanted.push_back({at, list});
+        return {};
+      });
   if (!read) return read.error();
-  if (count != length) return reply_error({kList}, fmt::format("{} entries", length), std::to_string(count));
+  if (count != length)
+    return reply_error({lists.place}, fmt::format("{} entries", length), std::to_string(count));
   return wanted;
 }
 

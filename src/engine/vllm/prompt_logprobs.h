@@ -10,7 +10,8 @@
 namespace assay {
 
 struct PromptLists {
-  std::span<const TokenId> tokens;  // that were sent
+  const char* place = "choices[0].prompt_logprobs";  // in the reply
+  std::span<const TokenId> tokens;                   // that were sent
   ListRules rules;
   std::vector<bool> wanted;  // by position; a position beyond its end is not wanted
 };

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "engine/vllm/completion_reply.h"
+#include "engine/vllm/ids_reply.h"
 #include "engine/vllm/probe.h"
 #include "engine/vllm/test_reply.h"
 #include "engine/vllm/trace_reply.h"
@@ -79,10 +80,34 @@ TEST(RecordedReplies, ATraceThatAnOldReleaseIgnores) {
   EXPECT_THAT(reply.error().message(), HasSubstr("token_ids[1]: expected id 9, as sent, found 6"));
 }
 
+TEST(RecordedReplies, IdsOfInterest) {
+  const IdRows rows{.first = 3, .ids = {{5, 67, 1000}, {}, {90, 4000}, {3}, {6, 4095, 11}}};
+  const auto reply = read_ids_reply(recorded("prompt_ids.json"),
+                                    {.prompt = {.place = "prompt_logprobs",
+                                                .tokens = kPrompt,
+                                                .rules = {.top_k = 2},
+                                                .wanted = std::vector<bool>(kPrompt.size(), true)},
+                                     .rows = rows,
+                                     .most_apart = 0});
+  ASSERT_TRUE(reply) << reply.error().message();
+  EXPECT_TRUE(carries_id(reply->id, "ids-1"));
+  EXPECT_EQ(reply->model, "tiny");
+  ASSERT_EQ(reply->prompt.size(), 7U);
+  EXPECT_EQ(reply->prompt[0].scores.size(), 3U);
+  EXPECT_EQ(
+      reply->prompt[2],
+      (PositionScores{
+          3, {{67, -2.6429193F, 1}, {82, -2.9593256F, 2}, {5, -7.645849F, 251}, {1000, -13.244482F, 0}}}));
+  EXPECT_EQ(reply->prompt[3].scores.size(), 2U);
+  ASSERT_EQ(reply->prompt[6].scores.size(), 5U);
+  EXPECT_EQ(reply->prompt[6].scores.back().id, 4095);
+}
+
 TEST(RecordedReplies, Refusals) {
   EXPECT_EQ(allowed_in(recorded("limit.json", 400).body), 20);
   EXPECT_THAT(recorded("no_scale_out.json", 403).body, HasSubstr("--enable-scale-out"));
   EXPECT_THAT(recorded("no_trace.json", 400).body, HasSubstr("--enable-trace-replay"));
+  EXPECT_THAT(recorded("no_prompt_ids.json", 400).body, HasSubstr("requires the V2 model runner"));
 }
 
 }  // namespace

@@ -40,7 +40,8 @@ Result<std::vector<TokenId>> read_token_ids(simdjson::ondemand::value value, con
 
 Result<void> read_one_choice(const HttpReply& reply,
                              std::initializer_list<std::pair<const char*, std::string*>> texts,
-                             const std::function<Result<void>(simdjson::ondemand::value)>& read_choice) {
+                             const std::function<Result<void>(simdjson::ondemand::value)>& read_choice,
+                             const ReadField& read_other) {
   Index choices = 0;
   const auto read_field = [&](simdjson::ondemand::raw_json_string key,
                               simdjson::ondemand::value field) -> Result<void> {
@@ -51,7 +52,7 @@ Result<void> read_one_choice(const HttpReply& reply,
       *into = *std::move(text);
       return {};
     }
-    if (!(key == "choices")) return {};
+    if (!(key == "choices")) return read_other(key, field);
     return for_each_element(field, {"choices"}, [&](Index, simdjson::ondemand::value element) {
       return choices++ == 0 ? read_choice(element)
                             : Result<void>(reply_error({"choices"}, "one choice", "more"));

@@ -63,10 +63,14 @@ Result<std::string> read_text_or_null(simdjson::ondemand::value value,
                                       const ReplyPlace& place);  // "" for null
 Result<std::vector<TokenId>> read_token_ids(simdjson::ondemand::value value, const char* list);
 
-// A reply of one choice, which `read_choice` reads, and the texts of other fields ("" for null). Error: none, or more.
-Result<void> read_one_choice(const HttpReply& reply,
-                             std::initializer_list<std::pair<const char*, std::string*>> texts,
-                             const std::function<Result<void>(simdjson::ondemand::value)>& read_choice);
+using ReadField = std::function<Result<void>(simdjson::ondemand::raw_json_string, simdjson::ondemand::value)>;
+
+// A reply of one choice, which `read_choice` reads, and the texts of other fields ("" for null); what is left goes to
+// `read_other`. Error: none, or more.
+Result<void> read_one_choice(
+    const HttpReply& reply, std::initializer_list<std::pair<const char*, std::string*>> texts,
+    const std::function<Result<void>(simdjson::ondemand::value)>& read_choice,
+    const ReadField& read_other = [](auto, auto) { return Result<void>(); });
 
 // The id in "872" or, with a prefix, "token_id:872"; none where the string is anything else.
 std::optional<TokenId> token_id_of(simdjson::ondemand::raw_json_string text, std::string_view prefix);

@@ -53,7 +53,18 @@ HttpRequest trace_request(const Addressed& to, std::span<const TokenId> prompt,
   sampling["logprobs"] = top_k;
   sampling["detokenize"] = false;
   sampling["trace_decode_token_ids"] = trace;
-  return post(kTracePath, to, {{"token_ids", prompt}, {"sampling_params", std::move(sampling)}});
+  return post(kTokensPath, to, {{"token_ids", prompt}, {"sampling_params", std::move(sampling)}});
+}
+
+HttpRequest ids_request(const Addressed& to, std::span<const TokenId> prompt, Index top_k,
+                        const IdRows& rows) {
+  Json sampling = sampling_fields({}, 1, false);
+  sampling["prompt_logprobs"] = top_k;
+  sampling["detokenize"] = false;
+  sampling["prompt_logprob_token_ids"] = rows.ids;
+  sampling["prompt_logprob_start"] = rows.first - 1;  // row i is about token start + i + 1
+  return post(kTokensPath, to,
+              {{"token_ids", prompt}, {"return_token_ids", true}, {"sampling_params", std::move(sampling)}});
 }
 
 }  // namespace assay

@@ -7,12 +7,13 @@
 #include <string>
 
 #include "engine/engine.h"
+#include "engine/vllm/id_rows.h"
 #include "http/client.h"
 
 namespace assay {
 
 inline constexpr const char* kCompletionsPath = "/v1/completions";
-inline constexpr const char* kTracePath = "/inference/v1/generate";
+inline constexpr const char* kTokensPath = "/inference/v1/generate";
 
 struct Addressed {
   const std::string& model;  // as the server calls it
@@ -34,5 +35,9 @@ HttpRequest completion_request(const Addressed& to, const CompletionText& text);
 // `trace` is forced through behind the prompt, with the top k at each of its tokens.
 HttpRequest trace_request(const Addressed& to, std::span<const TokenId> prompt,
                           std::span<const TokenId> trace, Index top_k);
+
+// The top k of the prompt, and the scores of the ids in `rows`, which are not empty.
+HttpRequest ids_request(const Addressed& to, std::span<const TokenId> prompt, Index top_k,
+                        const IdRows& rows);
 
 }  // namespace assay

@@ -10,15 +10,8 @@ namespace {
 
 bool ranks_before(const TokenScore& a, const TokenScore& b) {
   if (a.logprob != b.logprob) return a.logprob > b.logprob;
+  if ((a.rank == 0) != (b.rank == 0)) return b.rank == 0;
   return a.rank != b.rank ? a.rank < b.rank : a.id < b.id;
-}
-
-// Servers list the own token first and the others in order, so that nearly nothing is moved.
-void sort_list(std::vector<TokenScore>& list) {
-  for (auto at = list.begin(); at != list.end(); ++at) {
-    if (at == list.begin() || !ranks_before(*at, *(at - 1))) continue;
-    std::rotate(std::upper_bound(list.begin(), at, *at, ranks_before), at, at + 1);
-  }
 }
 
 Result<void> check_ids(const std::vector<TokenScore>& list, TokenId own, const ReplyPlace& place) {
@@ -63,12 +56,20 @@ Result<void> check_values(const std::vector<TokenScore>& list, const ReplyPlace&
 
 }  // namespace
 
+// Servers list the own token first and the others in order, so that nearly nothing is moved.
+void sort_by_rank(std::vector<TokenScore>& list) {
+  for (auto at = list.begin(); at != list.end(); ++at) {
+    if (at == list.begin() || !ranks_before(*at, *(at - 1))) continue;
+    std::rotate(std::upper_bound(list.begin(), at, *at, ranks_before), at, at + 1);
+  }
+}
+
 Result<void> settle_list(std::vector<TokenScore>& list, TokenId own, const ListRules& rules,
                          const ReplyPlace& place) {
   const auto count = static_cast<Index>(list.size());
   if (auto checked = check_count(count, rules, place); !checked) return checked;
   if (auto checked = check_ids(list, own, place); !checked) return checked;
-  sort_list(list);
+  sort_by_rank(list);
   if (auto checked = check_values(list, place); !checked) return checked;
   // Whether the own token is one of the top k cannot be told where it is the last of those that are listed, unless
   // the list is the top k and no more.

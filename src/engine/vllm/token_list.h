@@ -19,6 +19,9 @@ struct ListRules {
   bool own_ranks = true;  // the server ranks tokens outside the top k; false: such a rank is dropped
 };
 
+// Most likely first, ties in order of rank, unknown ranks behind known ones.
+void sort_by_rank(std::vector<TokenScore>& list);
+
 // Puts `list` in order of rank, with what is minus infinity left out, and fills in ranks that the list's order tells.
 // Error: a number of ids that was not asked for, an id twice, `own` not among them, a value above 0, ranks against
 // the order of the values, probabilities that sum to more than 1.

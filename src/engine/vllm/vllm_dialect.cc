@@ -8,6 +8,7 @@
 #include "engine/remote/wanted_scores.h"
 #include "engine/vllm/completion_reply.h"
 #include "engine/vllm/identity.h"
+#include "engine/vllm/ids_reply.h"
 #include "engine/vllm/probe.h"
 #include "engine/vllm/requests.h"
 #include "engine/vllm/trace_reply.h"
@@ -36,6 +37,12 @@ PositionRange recorded_prompt(const GenerateRequest& request) {
 Environment served_by(const std::string& fingerprint) {
   if (fingerprint.empty()) return {};
   return {{"fingerprint", fingerprint}};
+}
+
+// No rows: the server does not score ids of interest, or none are asked.
+IdRows rows_of(const ScoreRequest& request, const Probe& probe) {
+  if (!probe.capabilities.ids_of_interest) return {};
+  return id_rows(request, probe.capabilities.most_top_k);
 }
 
 // `read` holds every position that the request wants, ascending.
@@ -69,6 +76,8 @@ class VllmDialect : public Dialect {
     if (request.replay == Replay::decode) {
       return trace_request({model_, id, salt_}, prompt_of(request), generated_of(request), k);
     }
+    const IdRows rows = rows_of(request, probe);
+    if (!rows.ids.empty()) return ids_request({model_, id, salt_}, request.tokens, k, rows);
     return completion_request({model_, id, salt_}, {.prompt = request.tokens, .prompt_logprobs = k});
   }
 
@@ -83,11 +92,20 @@ class VllmDialect : public Dialect {
       if (auto own = check_id(read->id, probe, id); !own) return own.error();
       return scores_of(request, std::move(read->positions), read->fingerprint);
     }
-    auto read =
-        read_completion(reply, {.prompt = {.tokens = request.tokens,
-                                           .rules = {.top_k = k, .own_ranks = probe.capabilities.ranks},
-                                           .wanted = wanted_positions(request)},
-                                .prompt_logprobs = true});
+    PromptLists prompt{.tokens = request.tokens,
+                       .rules = {.top_k = k, .own_ranks = probe.capabilities.ranks},
+                       .wanted = wanted_positions(request)};
+    if (const IdRows rows = rows_of(request, probe); !rows.ids.empty()) {
+      prompt.place = "prompt_logprobs";
+      auto read = read_ids_reply(reply, {.prompt = std::move(prompt),
+                                         .rows = rows,
+                                         .most_apart = probe.capabilities.batch_invariant ? 0 : kMostApart});
+      if (!read) return read.error();
+      if (auto own = check_id(read->id, probe, id); !own) return own.error();
+      if (auto same = check_model(read->model); !read->model.empty() && !same) return same.error();
+      return scores_of(request, std::move(read->prompt), "");
+    }
+    auto read = read_completion(reply, {.prompt = std::move(prompt), .prompt_logprobs = true});
     if (!read) return read.error();
     if (auto own = check_reply(*read, probe, id); !own) return own.error();
     return scores_of(request, std::move(read->prompt), read->fingerprint);
@@ -151,8 +169,12 @@ class VllmDialect : public Dialect {
     if (!echoes_ids(probe) || carries_id(found, id)) return {};
     return reply_error({"id"}, "the request's id " + id, found);
   }
+  Result<void> check_model(const std::string& found) const {
+    if (found == model_) return {};
+    return reply_error({"model"}, model_, found);
+  }
   Result<void> check_reply(const CompletionReply& reply, const Probe& probe, const std::string& id) const {
-    if (reply.model != model_) return reply_error({"model"}, model_, reply.model);
+    if (auto same = check_model(reply.model); !same) return same;
     return check_id(reply.id, probe, id);
   }
 

@@ -54,6 +54,21 @@ void expect_true(const PositionScores& found, Index top_k, const std::vector<Tok
   EXPECT_EQ(found.scores, wanted) << found.position;
 }
 
+// As expect_true, where ranks of ids outside the top 20 are not known but of the own token.
+void expect_scores(const PositionScores& found, Index top_k, const std::vector<TokenId>& ids) {
+  PositionScores ranked = found;
+  for (TokenScore& score : ranked.scores) {
+    const auto all = truth(found.position);
+    const TokenScore* known = find_score(all, score.id);
+    ASSERT_NE(known, nullptr);
+    if (score.rank == 0) {
+      EXPECT_GT(known->rank, 20);
+      score.rank = known->rank;
+    }
+  }
+  expect_true(ranked, top_k, ids);
+}
+
 TEST_F(VllmDialectTest, PrefillReplayGivesTheNumbersThatWereAskedFor) {
   const TokenId listed = truth(3)[15].id;
   const TokenId unlisted = truth(3)[3000].id;
@@ -61,7 +76,7 @@ TEST_F(VllmDialectTest, PrefillReplayGivesTheNumbersThatWereAskedFor) {
       request_of(Replay::prefill, {{3, {unlisted, listed}, 5}, {5, {}, 0}, {6, {kTokens[6]}, 20}}, true));
   ASSERT_TRUE(scores) << scores.error().message();
   ASSERT_EQ(scores->positions.size(), 3U);
-  expect_true(scores->positions[0], 5, {listed, kTokens[3]});
+  expect_scores(scores->positions[0], 5, {listed, unlisted, kTokens[3]});
   expect_true(scores->positions[1], 0, {kTokens[5]});
   expect_true(scores->positions[2], 20, {kTokens[6]});
   ASSERT_EQ(scores->tokens.size(), 3U);
@@ -72,7 +87,57 @@ TEST_F(VllmDialectTest, PrefillReplayGivesTheNumbersThatWereAskedFor) {
     EXPECT_EQ(check.logprob, own->logprob);
     EXPECT_EQ(check.margin, all.front().logprob - own->logprob);
   }
+  EXPECT_EQ(scores->served, Environment()) << "the route tells no fingerprint";
+}
+
+TEST_F(VllmDialectTest, WithoutIdsOfInterestTheTopKIsScored) {
+  probe.capabilities.ids_of_interest = false;
+  const TokenId listed = truth(3)[15].id;
+  const TokenId unlisted = truth(3)[3000].id;
+  const auto scores = score(request_of(Replay::prefill, {{3, {unlisted, listed}, 5}}));
+  ASSERT_TRUE(scores) << scores.error().message();
+  EXPECT_EQ(server.asked.back(), "/v1/completions");
+  expect_true(scores->positions[0], 5, {listed, kTokens[3]});
   EXPECT_EQ(scores->served, (Environment{{"fingerprint", "vllm-0.30.0-tp1-0123abcd"}}));
+}
+
+TEST_F(VllmDialectTest, IdsOfInterestAreAskedWhereTheyAre) {
+  const auto asked =
+      request_of(Replay::prefill, {{3, {kTokens[3]}, 5}, {4, {kTokens[4], 7, 9}, 5}, {6, {8}, 5}});
+  const HttpRequest request = dialect->score_request(asked, probe, "run-1");
+  EXPECT_EQ(request.url, "/inference/v1/generate");
+  const Json body = Json::parse(request.body);
+  EXPECT_EQ(body["token_ids"], Json(kTokens));
+  EXPECT_EQ(body["return_token_ids"], true);
+  const Json& sampling = body["sampling_params"];
+  EXPECT_EQ(sampling["max_tokens"], 1);
+  EXPECT_EQ(sampling["prompt_logprobs"], 20);
+  EXPECT_EQ(sampling["prompt_logprob_start"], 3) << "whose row is about token 4";
+  EXPECT_EQ(sampling["prompt_logprob_token_ids"], Json::parse("[[7,9],[],[8]]"));
+  const HttpReply reply = server.answer(request);
+  EXPECT_TRUE(dialect->read_scores(asked, probe, "run-1", reply));
+  EXPECT_THAT(dialect->read_scores(asked, probe, "run-7", reply).error().message(),
+              HasSubstr("the request's id run-7, found generate-tokens-run-1"));
+  server.model = "n";
+  EXPECT_THAT(score(asked).error().message(), HasSubstr("model: expected m, found n"));
+}
+
+TEST_F(VllmDialectTest, MoreIdsThanTheServerTakesAreNotAsked) {
+  AskedPosition many{.position = 3, .ids = {}, .top_k = 5};
+  for (TokenId id = 1000; id < 1021; ++id) many.ids.push_back(id);
+  const auto scores = score(request_of(Replay::prefill, {many, {5, {many.ids[0]}, 5}}));
+  ASSERT_TRUE(scores) << scores.error().message();
+  EXPECT_EQ(server.asked.back(), "/inference/v1/generate");
+  EXPECT_EQ(find_score(scores->positions[0].scores, 1000), nullptr);
+  EXPECT_NE(find_score(scores->positions[1].scores, 1000), nullptr);
+}
+
+TEST_F(VllmDialectTest, BitsOfABatchInvariantServerAgree) {
+  const auto asked = request_of(Replay::prefill, {{3, {truth(3)[0].id, truth(3)[3000].id}, 5}});
+  server.apart = -0.125F;
+  EXPECT_TRUE(score(asked));
+  probe.capabilities.batch_invariant = true;
+  EXPECT_THAT(score(asked).error().message(), HasSubstr("as in prompt_logprobs"));
 }
 
 TEST_F(VllmDialectTest, PrefillRequestSaysEverything) {
