@@ -56,9 +56,6 @@ Result<Runs> index_runs(const Calibration& frame, std::span<const HonestRun> run
   return index;
 }
 
-// Three decimals of a score are kept: the file stays small, and ranks hardly change.
-double rounded(double score) { return std::round(score * 1000) / 1000; }
-
 NoiseModel fit_cell(const Runs& runs, const Hypothesis& hypothesis, const std::string& device,
                     Index fit_prompts) {
   std::vector<PositionDifferences> positions;
@@ -82,7 +79,7 @@ PromptScore score(const Calibration& calibration, const Runs& runs, const Calibr
   const auto differs = std::find_if(own.positions.begin(), own.positions.end(),
                                     [](const PositionDifferences& position) { return !position.bit_equal; });
   const Index after = differs == own.positions.end() ? 0 : differs - own.positions.begin() + 1;
-  return {rounded(path.empty() ? 0 : path.back()), rounded(own.token_score), after};
+  return {kept_score(path.empty() ? 0 : path.back()), kept_score(own.token_score), after};
 }
 
 void score_cell(const Calibration& calibration, const Runs& runs, CalibrationCell& cell) {

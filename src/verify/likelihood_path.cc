@@ -62,6 +62,8 @@ std::vector<double> rounded_score_path(const Explanation& own, double weights, d
   return score_path({shrunk, own.noise}, {}, weights);
 }
 
+double kept_score(double score) { return std::round(score * 1000) / 1000; }
+
 std::vector<double> token_score_path(std::span<const TokenCheck> tokens) {
   std::vector<double> path;
   double sum = 0;

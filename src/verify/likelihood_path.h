@@ -33,4 +33,8 @@ std::vector<double> rounded_score_path(const Explanation& own, double weights, d
 // The score of a prompt's tokens: the sum over generated tokens of min(margin, 1). After each token.
 std::vector<double> token_score_path(std::span<const TokenCheck> tokens);
 
+// As a calibration keeps it, to three decimals: the file stays small. Whatever is ranked among kept scores is
+// rounded alike: prompts that share their strangest positions tie, and must not come out above each other.
+double kept_score(double score);
+
 }  // namespace assay

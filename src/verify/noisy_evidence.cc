@@ -110,6 +110,9 @@ PromptPath path_of(const Calibration& calibration, const ClaimView& claim, const
   path.logprobs = decimals ? rounded_score_path(own, calibration.weights(), std::pow(10.0, -*decimals))
                            : score_path(own, rivals, calibration.weights());
   path.tokens = token_scores(calibration, claim, *run, path.own);
+  for (auto* scores : {&path.logprobs, &path.tokens}) {
+    std::transform(scores->begin(), scores->end(), scores->begin(), kept_score);
+  }
   return path;
 }
 
