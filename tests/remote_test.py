@@ -82,6 +82,36 @@ class Remote(ServerCase):
         self.must(0, "generate", "false.yaml", "-o", "false")
         self.must(1, "verify", "false", "-e", "e.yaml", "-o", "false-verified")
 
+    def test_a_calibration_of_servers_seen_from_the_native_engine(self):
+        """The auditor's path: the setups' own servers generate honestly, and the auditor's engine re-executes."""
+        edit = self.replace
+        edit("tokens: 40", "tokens: 30")
+        urls = self.both()
+        self.remote_experiment("record.yaml", urls)
+        edit("references: 4", "references: 40")
+        self.remote_experiment("servers.yaml", urls)
+        split = ("--fit", "4", "--scores", "30", "--claim", "2")
+        self.refuse(["calibrate", "servers.yaml", "-o", "x", "--device", "a100", *split], "servers.yaml", "--device", "a100")
+        self.refuse(["calibrate", "servers.yaml", "-o", "x", "-e", "e.yaml", *split], "e.yaml", "--verifier-device", "none")
+        calibrate = ["calibrate", "servers.yaml", "-e", "e.yaml", "--verifier-device", "exact", *split]
+        printed = self.must(0, *calibrate, "-o", "cal")
+        self.assertRegex(printed, r"\nieee +exact +2 +6 +0 +3 ")
+        cells = json.loads((self.folder / "cal/calibration.json").read_text())["cells"]
+        self.assertEqual({(c["engine"], c.get("verifier_engine")) for c in cells}, {("vllm", None)})
+        edit("references: 40", "references: 4")
+        decide = ["--device", "exact", "--calibration", "cal/calibration.json", "--alpha", "0.02", "--delta", "4"]
+        self.must(0, "generate", "record.yaml", "-o", "record")
+        honest = self.must(0, "verify", "record", "-e", "e.yaml", "-o", "honest", *decide)
+        self.assertTrue(honest.startswith("Consistent: "), honest)
+        swapped = {"awq": urls["gptq_marlin"], "gptq_marlin": urls["awq"]}
+        self.remote_experiment("lie.yaml", swapped)
+        self.must(0, "generate", "lie.yaml", "-o", "lie")
+        refuted = self.must(1, "verify", "lie", "-e", "e.yaml", "-o", "refuted", *decide)
+        self.assertTrue(refuted.startswith("Refuted: "), refuted)
+        # Runs of another program on that device say nothing of the native engine's records.
+        native = self.must(3, "verify", "native", "-e", "e.yaml", "-o", "open", *decide)
+        self.assertIn("the calibration's runs of it were made by vllm, the record by the native engine", native)
+
     def test_sglang_generates_and_verifies(self):
         self.remote_experiment("served.yaml", self.both("--batch-invariant", dialect="sglang"), engine="sglang")
         self.must(0, "generate", "served.yaml", "-o", "served")

@@ -131,7 +131,13 @@ int calibrate(const Options& options) {
   const auto experiment = read_experiment(options.experiment);
   if (!experiment) return trouble(experiment.error());
   ThreadPool pool(options.threads);
-  const auto plan = plan_calibrate(*experiment, options.calibrate, pool, hub_options());
+  CalibrateOptions wishes = options.calibrate;
+  if (options.verifiers) {
+    auto verifiers = read_experiment(*options.verifiers);
+    if (!verifiers) return trouble(verifiers.error());
+    wishes.verifiers = *std::move(verifiers);
+  }
+  const auto plan = plan_calibrate(*experiment, wishes, pool, hub_options());
   if (!plan) return run_trouble(plan.error(), options);
   const CalibrateHooks hooks{
       .open = [&](const Setup& setup,

@@ -235,12 +235,14 @@ Parsed parse_command_line(int argc, char** argv) {
       add_verb(app, "calibrate", "Honest runs of setups x devices x prompts -> noise-model file",
                "assay calibrate experiment.yaml -o runs/c --device a100,h100 --verifier-device h100");
   calibrate->add_option("EXPERIMENT", options.experiment, "experiment file (YAML)")->required();
+  calibrate->add_option(
+      "-e", options.verifiers,
+      "experiment file with the verifier's setups, of the same names (default: EXPERIMENT)");
   add_run_options(calibrate, options);
-  add_devices(calibrate, "--device", options.calibrate.devices, true, "devices that claims may name")
-      ->required();
+  add_devices(calibrate, "--device", options.calibrate.devices, true,
+              "devices that claims may name; needed for native setups");
   add_devices(calibrate, "--verifier-device", options.calibrate.verifier_devices, true,
-              "devices that re-execute them")
-      ->required();
+              "devices that re-execute them; likewise");
   add_choice(calibrate, "--replay", options.calibrate.replay, kReplays,
              "one pass, or steps with the shapes of decoding (default prefill)");
   calibrate->add_option("--alpha", options.calibrate.alpha, "of the table of false alarms (default 0.001)")

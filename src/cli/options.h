@@ -33,7 +33,8 @@ struct Options {
   DecisionWishes decision;
   bool exit_zero = false;
   std::optional<RunShard> shard;  // of generate and verify
-  CalibrateOptions calibrate;
+  CalibrateOptions calibrate;     // its `verifiers` are read from the next
+  std::optional<std::filesystem::path> verifiers;
   SynthesisOptions synthesis;
   ImportOptions import;
 };

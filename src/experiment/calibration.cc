@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <set>
+#include <tuple>
+
 #include "base/sha256.h"
 #include "experiment/calibration_crew.h"
 #include "experiment/environment.h"
@@ -9,12 +13,14 @@
 #include "stats/binomial.h"
 #include "stats/draw.h"
 #include "verify/calibration_file.h"
+#include "verify/environment.h"
 
 namespace assay {
 namespace {
 
 Hypothesis hypothesis_of(const std::string& key) {
   const auto at = key.rfind('@');
+  if (at == std::string::npos) return {.setup = key, .device = ""};
   return {key.substr(0, at), key.substr(at + 1)};
 }
 
@@ -40,13 +46,14 @@ Json plan_as_json(const CalibratePlan& plan) {
 // Every engine opens, and every prompt fits it, before anything is written.
 Result<void> check_engines(const CalibratePlan& plan, const CalibrateHooks& hooks) {
   ThreadPool pool(1);
-  for (const auto* setups : {&plan.provers, &plan.verifiers}) {
+  for (const auto& [setups, file] :
+       {std::pair(&plan.provers, &plan.base.file), std::pair(&plan.verifiers, &plan.verifier_file)}) {
     for (const Setup& setup : *setups) {
       auto engine = hooks.open(setup, pool);
-      if (!engine) return place_in_experiment(engine.error(), plan.base.file, setup);
+      if (!engine) return place_in_experiment(engine.error(), *file, setup);
       for (std::size_t prompt = 0; prompt < plan.base.prompts.size(); ++prompt) {
         auto fits = check_tokens(**engine, plan.base.prompts[prompt], plan.base.generate.max_new_tokens,
-                                 plan.base.file, fmt::format("prompts[{}] under {}", prompt, setup.name));
+                                 *file, fmt::format("prompts[{}] under {}", prompt, setup.name));
         if (!fits) return fits;
       }
     }
@@ -72,12 +79,20 @@ std::vector<HonestRun> honest_runs(const CalibratePlan& plan, const Done& done) 
   return runs;
 }
 
+// Null where there is none.
+const Setup* named(const std::vector<Setup>& setups, const std::string& name) {
+  const auto found =
+      std::find_if(setups.begin(), setups.end(), [&](const Setup& s) { return s.name == name; });
+  return found == setups.end() ? nullptr : &*found;
+}
+
 Calibration frame_of(const CalibratePlan& plan) {
   Calibration frame;
-  frame.setups = plan.base.setups;
-  for (Setup& setup : frame.setups) {
+  for (Setup setup : plan.verifiers) {
+    if (named(frame.setups, setup.name) != nullptr) continue;
     setup.device.clear();
     setup.ran.clear();
+    frame.setups.push_back(std::move(setup));
   }
   frame.replay = word(plan.options.replay);
   frame.settings = settings_of(plan.base);
@@ -113,13 +128,67 @@ Result<CalibrationSplit> split_of(const CalibratePlan& plan) {
   return split;
 }
 
+void name_engines(const CalibratePlan& plan, Calibration& calibration) {
+  const auto engine = [](const std::vector<Setup>& setups, const std::string& name,
+                         const std::string& device) {
+    const auto found = std::find_if(setups.begin(), setups.end(), [&](const Setup& setup) {
+      return setup.name == name && setup.device == device;
+    });
+    return found != setups.end() && found->server ? found->server->engine : "";
+  };
+  for (CalibrationCell& cell : calibration.cells) {
+    cell.engine = engine(plan.provers, cell.hypothesis.setup, cell.hypothesis.device);
+    cell.verifier_engine = engine(plan.verifiers, cell.hypothesis.setup, cell.verifier_device);
+  }
+}
+
+// Devices are of native setups; a server's is its own.
+Result<void> check_devices(const std::vector<Setup>& setups, const std::vector<std::string>& devices,
+                           const std::string& file, const char* key) {
+  const bool native = std::any_of(setups.begin(), setups.end(), [](const Setup& s) { return !s.server; });
+  if (native && devices.empty()) return Error{file, key, "at least one device", "none"};
+  if (native || devices.empty()) return {};
+  return Error{file, key, "no device: every setup is a server's, whose device is the setup's own key",
+               devices.front()};
+}
+
+// Claim and re-execution meet by name, and a claim is compared with its rivals on one device.
+Result<void> check_pairs(const CalibratePlan& plan) {
+  std::set<std::string> names;
+  std::set<std::string> devices;
+  for (const Setup& verifier : plan.verifiers) {
+    names.insert(verifier.name);
+    devices.insert(verifier.device);
+    const std::string place = "setups." + verifier.name;
+    const Setup* prover = named(plan.provers, verifier.name);
+    if (prover == nullptr)
+      return Error{plan.base.file, place, "a setup, as " + plan.verifier_file + " has it", "none"};
+    const auto mismatches = setup_mismatches(*prover, verifier);
+    if (mismatches.empty()) continue;
+    return Error{plan.verifier_file, place + "." + mismatches.front().key,
+                 mismatches.front().reference + ", as " + plan.base.file + " has it",
+                 mismatches.front().verifier};
+  }
+  for (const Setup& prover : plan.provers) {
+    if (names.contains(prover.name)) continue;
+    return Error{plan.verifier_file, "setups." + prover.name, "a setup, as " + plan.base.file + " has it",
+                 "none"};
+  }
+  if (plan.verifiers.size() == names.size() * devices.size()) return {};
+  return Error{plan.verifier_file, "setups", "verifiers that are all on the same devices",
+               "native ones and servers on different ones"};
+}
+
 }  // namespace
 
 Result<CalibratePlan> plan_calibrate(const Experiment& experiment, const CalibrateOptions& options,
                                      ThreadPool& pool, const HubOptions& hub) {
-  for (const auto& [key, devices] :
-       {std::pair("--device", &options.devices), std::pair("--verifier-device", &options.verifier_devices)}) {
-    if (devices->empty()) return Error{experiment.file.string(), key, "at least one device", "none"};
+  const Experiment& verifying = options.verifiers ? *options.verifiers : experiment;
+  for (const auto& [side, key, devices] :
+       {std::tuple(&experiment, "--device", &options.devices),
+        std::tuple(&verifying, "--verifier-device", &options.verifier_devices)}) {
+    auto checked = check_devices(side->setups, *devices, side->file.string(), key);
+    if (!checked) return checked.error();
   }
   auto base = plan_generate(experiment, pool, hub);
   if (!base) return base.error();
@@ -128,10 +197,20 @@ Result<CalibratePlan> plan_calibrate(const Experiment& experiment, const Calibra
     std::swap(base->prompts[i - 1],
               base->prompts[static_cast<std::size_t>(draw_below(random, static_cast<Index>(i)))]);
   }
-  CalibratePlan plan{
-      .base = *std::move(base), .provers = {}, .verifiers = {}, .options = options, .split = {}};
+  std::vector<Setup> verifiers = base->setups;
+  if (options.verifiers) {
+    auto hashed = hash_setups(verifying.setups, pool, hub);
+    if (!hashed) return hashed.error();
+    verifiers = *std::move(hashed);
+  }
+  CalibratePlan plan{.base = *std::move(base),
+                     .provers = {},
+                     .verifiers = under_devices(verifiers, options.verifier_devices),
+                     .verifier_file = verifying.file.string(),
+                     .options = options,
+                     .split = {}};
   plan.provers = under_devices(plan.base.setups, options.devices);
-  plan.verifiers = under_devices(plan.base.setups, options.verifier_devices);
+  if (auto paired = check_pairs(plan); !paired) return paired.error();
   auto split = split_of(plan);
   if (!split) return split.error();
   plan.split = *split;
@@ -166,6 +245,7 @@ Result<std::optional<Calibration>> run_calibrate(const CalibratePlan& plan,
   const std::vector<HonestRun> runs = honest_runs(plan, done);
   auto calibration = calibrate(frame_of(plan), runs, plan.split, pool, folder.string());
   if (!calibration) return calibration.error();
+  name_engines(plan, *calibration);
   if (auto written = write_calibration(folder / kCalibrationFile, *calibration); !written)
     return written.error();
   return std::optional(*std::move(calibration));

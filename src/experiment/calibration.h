@@ -18,8 +18,9 @@
 namespace assay {
 
 struct CalibrateOptions {
-  std::vector<std::string> devices;           // that claims may name
-  std::vector<std::string> verifier_devices;  // that re-execute them
+  std::vector<std::string> devices;           // that claims may name; of native setups
+  std::vector<std::string> verifier_devices;  // that re-execute them; likewise
+  std::optional<Experiment> verifiers;        // whose setups re-execute; default: the experiment's own
   Replay replay = Replay::prefill;
   double alpha = 1e-3;
   std::optional<double> promise;     // the rate of false alarms that the test prompts must be able to bound
@@ -30,13 +31,15 @@ struct CalibrateOptions {
 
 struct CalibratePlan {
   GeneratePlan base;           // prompts in a shuffled order, so that the parts of the split are exchangeable
-  std::vector<Setup> provers;  // setups x devices; names "awq@a100"
+  std::vector<Setup> provers;  // setups x devices; those of servers once, on their own
   std::vector<Setup> verifiers;  // setups x verifier devices
+  std::string verifier_file;     // where `verifiers` stand
   CalibrateOptions options;
   CalibrationSplit split;
 };
 
-// Error: as plan_generate; no device; a split that leaves nothing to a part; a promise that the test prompts
+// Error: as plan_generate; a native setup without a device, or a device where all setups are servers'; verifiers of
+// other names, models or quantizations than the provers', or of one name on fewer devices than another; a split that leaves nothing to a part; a promise that the test prompts
 // cannot support (names how many it takes).
 Result<CalibratePlan> plan_calibrate(const Experiment& experiment, const CalibrateOptions& options,
                                      ThreadPool& pool, const HubOptions& hub = {});

@@ -9,7 +9,9 @@
 
 namespace assay {
 
-std::string key_of(const Setup& setup) { return setup.name + "@" + setup.device; }
+std::string key_of(const Setup& setup) {
+  return setup.device.empty() ? setup.name : setup.name + "@" + setup.device;
+}
 
 Result<void> read_line(const std::string& line, const std::string& place, Done& done) {
   if (line.find("\"verifier\"") == std::string::npos) {

@@ -13,7 +13,7 @@
 
 namespace assay {
 
-std::string key_of(const Setup& setup);  // "awq@a100": names of provers and verifiers in the lines
+std::string key_of(const Setup& setup);  // "awq@a100"; a server's without a device "awq": in the lines
 
 // What is done so far: honest generations, and their re-executions.
 struct Done {

@@ -58,6 +58,7 @@ CalibratePlan hash_plan() {
   CalibratePlan plan;
   plan.options = two_devices();
   plan.base.file = "e.yaml";
+  plan.verifier_file = "e.yaml";
   plan.base.generate = {.max_new_tokens = 3, .top_k = 3, .last_positions = 3};
   plan.base.prompt_tokens = 3;
   plan.base.environment = {{"assay_version", "1"}, {"numerics_version", "1"}};
@@ -116,6 +117,45 @@ TEST_F(Calibrate, SplitsAFifthThreeFifthsAndTheRest) {
   EXPECT_EQ(made->provers[1].device, "h100");
   EXPECT_EQ(made->verifiers.size(), 1U);
   EXPECT_FALSE(made->base.setups[0].weights_sha256.empty());
+}
+
+// Servers of the first file make the runs, native setups of the second re-execute them.
+TEST_F(Calibrate, AnotherFilesSetupsReexecute) {
+  ASSERT_TRUE(plan(two_devices()));
+  const std::string native = *read_text(folder_ / "e.yaml");
+  const auto file = [&](const char* name, const std::string& old, const std::string& text) {
+    std::string changed = native;
+    changed.replace(changed.find(old), old.size(), text);
+    std::ofstream(folder_ / name) << changed;
+    return *read_experiment(folder_ / name);
+  };
+  const std::string server = "quantization: awq, engine: vllm, endpoint: 'http://localhost:1'";
+  const Experiment served = file("s.yaml", "quantization: awq", server);
+  const auto refusal = [&](auto change) {
+    CalibrateOptions options = two_devices();
+    options.devices.clear();
+    options.verifiers = *read_experiment(folder_ / "e.yaml");
+    change(options);
+    ThreadPool pool(2);
+    const auto made = plan_calibrate(served, options, pool);
+    if (!made) return made.error().message();
+    EXPECT_EQ(made->provers.size(), 1U);
+    EXPECT_TRUE(made->provers[0].server);
+    EXPECT_EQ(made->verifiers[0].device, "h100");
+    EXPECT_FALSE(made->verifiers[0].weights_sha256.empty());
+    return std::string("accepted");
+  };
+  EXPECT_EQ(refusal([](auto&) {}), "accepted");
+  EXPECT_THAT(refusal([](auto& o) { o.devices = {"a100"}; }),
+              HasSubstr("s.yaml: --device: expected no device: every setup is a server's"));
+  EXPECT_THAT(refusal([](auto& o) { o.verifiers.reset(); }), HasSubstr("s.yaml: --verifier-device"));
+  EXPECT_THAT(refusal([](auto& o) { o.verifier_devices.clear(); }), HasSubstr("e.yaml: --verifier-device"));
+  EXPECT_THAT(refusal([&](auto& o) { o.verifiers = file("n.yaml", "  awq:", "  awq2:"); }),
+              HasSubstr("s.yaml: setups.awq2: expected a setup, as "));
+  EXPECT_THAT(
+      refusal(
+          [&](auto& o) { o.verifiers = file("q.yaml", "quantization: awq", "quantization: awq_marlin"); }),
+      AllOf(HasSubstr("q.yaml: setups.awq.quantization: expected awq, as "), HasSubstr("awq_marlin")));
 }
 
 // Cuts of a text come in its order; its parts must not be those of the split.

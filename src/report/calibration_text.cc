@@ -17,8 +17,8 @@ std::string false_alarm_table(const Calibration& calibration) {
       "not claims\n\n{:<12} {:<12} {:>8} {:>8} {:>8} {:>8} {:>12}\n",
       calibration.alpha, "claimed", "verifier", "prompts", "claims", "refuted", "groups", "bound (95 %)");
   for (const FalsePositives& rate : calibration.false_positives) {
-    text += fmt::format("{:<12} {:<12} {:>8} {:>8} {:>8} {:>8} {:>12.2e}\n", rate.claimed_device,
-                        rate.verifier_device, rate.prompts_a_claim, rate.claims, rate.refuted,
+    text += fmt::format("{:<12} {:<12} {:>8} {:>8} {:>8} {:>8} {:>12.2e}\n", device_word(rate.claimed_device),
+                        device_word(rate.verifier_device), rate.prompts_a_claim, rate.claims, rate.refuted,
                         rate.independent, rate.upper_bound);
   }
   return text + fmt::format("\nNo false alarm in n groups bounds the rate by 3/n: {} groups would show {}.\n",
@@ -41,7 +41,8 @@ std::string detection_table(const Calibration& calibration, Index prompts) {
       "columns: what is claimed\n",
       prompts);
   for (const FalsePositives& pair : calibration.false_positives) {
-    text += fmt::format("\n{} claimed, seen from {}\n{:<22}", pair.claimed_device, pair.verifier_device, "");
+    text += fmt::format("\n{} claimed, seen from {}\n{:<22}", device_word(pair.claimed_device),
+                        device_word(pair.verifier_device), "");
     std::vector<const CalibrationCell*> cells;
     for (const CalibrationCell& cell : calibration.cells) {
       if (cell.hypothesis.device != pair.claimed_device || cell.verifier_device != pair.verifier_device)

@@ -185,6 +185,8 @@ std::string name_of(const Hypothesis& hypothesis) {
   return hypothesis.device.empty() ? hypothesis.setup : hypothesis.setup + " on " + hypothesis.device;
 }
 
+std::string device_word(const std::string& device) { return device.empty() ? "a server" : device; }
+
 const CalibrationCell* find_cell(const Calibration& calibration, const Hypothesis& hypothesis,
                                  const std::string& verifier_device) {
   const auto found =

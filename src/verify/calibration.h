@@ -20,7 +20,8 @@ struct Hypothesis {
   auto operator<=>(const Hypothesis&) const = default;
 };
 
-std::string name_of(const Hypothesis& hypothesis);  // "awq on a100"
+std::string name_of(const Hypothesis& hypothesis);   // "awq on a100"
+std::string device_word(const std::string& device);  // "a server" where a calibration has no device
 
 // Both scores of one prompt (likelihood_path.h); large is strange.
 struct PromptScore {
@@ -41,6 +42,8 @@ struct TruthScores {
 struct CalibrationCell {
   Hypothesis hypothesis;
   std::string verifier_device;
+  std::string engine = {};                  // that made the honest runs: "vllm", ...; empty: native
+  std::string verifier_engine = {};         // that re-executed them
   NoiseModel noise = {};                    // of the fit prompts
   std::vector<double> logprob_scores = {};  // of the calibration prompts, ascending
   std::vector<double> token_scores = {};    //

@@ -41,6 +41,8 @@ Json hypothesis_to_json(const Hypothesis& hypothesis) {
 Json cell_to_json(const CalibrationCell& cell) {
   Json json = hypothesis_to_json(cell.hypothesis);
   json["verifier_device"] = cell.verifier_device;
+  if (!cell.engine.empty()) json["engine"] = cell.engine;
+  if (!cell.verifier_engine.empty()) json["verifier_engine"] = cell.verifier_engine;
   json["level"] = model_to_json(cell.noise.level);
   json["ratio"] = model_to_json(cell.noise.ratio);
   json["mean_deviation"] = cell.noise.mean_deviation;
@@ -198,15 +200,17 @@ Result<TruthScores> truth_from_json(const Json& json, const std::string& file, c
 }
 
 Result<CalibrationCell> cell_from_json(const Json& json, const std::string& file, const std::string& name) {
-  static constexpr std::string_view kKnown[] = {"setup",          "device",       "verifier_device",
-                                                "level",          "ratio",        "mean_deviation",
-                                                "logprob_scores", "token_scores", "test"};
+  static constexpr std::string_view kKnown[] = {"setup", "device",         "verifier_device", "level",
+                                                "ratio", "mean_deviation", "logprob_scores",  "token_scores",
+                                                "test",  "engine",         "verifier_engine"};
   Fields fields(json, file, name);
   CalibrationCell cell;
   fields.known(kKnown);
   fields.get("setup", cell.hypothesis.setup);
   fields.get("device", cell.hypothesis.device);
   fields.get("verifier_device", cell.verifier_device);
+  if (json.contains("engine")) fields.get("engine", cell.engine);
+  if (json.contains("verifier_engine")) fields.get("verifier_engine", cell.verifier_engine);
   fields.get("mean_deviation", cell.noise.mean_deviation);
   fields.numbers("logprob_scores", cell.logprob_scores, false);
   fields.numbers("token_scores", cell.token_scores, false);

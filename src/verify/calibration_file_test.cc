@@ -23,6 +23,8 @@ Calibration small_calibration() {
   Calibration made =
       *calibrate(world_frame(), runs, {.fit = 3, .calibration = 3, .prompts_a_claim = 1}, pool, "w");
   made.cells.resize(2);
+  made.cells[1].engine = "vllm";
+  made.cells[1].verifier_engine = "sglang";
   return made;
 }
 
@@ -73,6 +75,9 @@ TEST_F(CalibrationFile, IsReadBackToTheSameNumbersAndBytes) {
   EXPECT_EQ(read->coincidence, calibration_.coincidence);
   EXPECT_EQ(read->false_positives, calibration_.false_positives);
   ASSERT_EQ(read->cells.size(), 2U);
+  EXPECT_EQ(read->cells[0].engine, "");
+  EXPECT_EQ(read->cells[1].engine, "vllm");
+  EXPECT_EQ(read->cells[1].verifier_engine, "sglang");
   for (const std::size_t i : {0, 1}) {
     const CalibrationCell& a = read->cells[i];
     const CalibrationCell& b = calibration_.cells[i];

@@ -94,7 +94,7 @@ CandidateEvidence candidate(const ClaimView& claim, const Hypothesis& hypothesis
     if (missing.empty() && has_cell(*options.calibration, claim, hypothesis)) {
       return noisy(*options.calibration, claim, hypothesis, options.alpha);
     }
-    if (missing.empty()) missing = "the calibration has no runs of it seen from a device that was run";
+    if (missing.empty()) missing = cell_gap(*options.calibration, claim, hypothesis);
   }
   CandidateEvidence none{.hypothesis = hypothesis};
   if (column != setups.end()) none = replayed(claim, hypothesis, verifier_name(*column, setups), false);

@@ -19,11 +19,17 @@ struct CoveredColumn {
   std::string verifier;  // as verifier_name says
 };
 
-// The verifier's column of a setup on a device; "" if it was not run.
-std::string column_of(const ClaimView& claim, const std::string& setup, const std::string& device) {
+// That made the record; empty: native, or a program that does not say.
+std::string engine_of(const ClaimView& claim) {
+  return claim.words == nullptr ? "" : lookup(claim.words->ran, "engine");
+}
+
+// The verifier's column of a setup on a device by an engine; "" if it was not run.
+std::string column_of(const ClaimView& claim, const std::string& setup, const std::string& device,
+                      const std::string& engine) {
   const auto& setups = claim.verification.setups;
   const auto found = std::find_if(setups.begin(), setups.end(), [&](const Setup& candidate) {
-    return candidate.name == setup && candidate.device == device;
+    return candidate.name == setup && candidate.device == device && lookup(candidate.ran, "engine") == engine;
   });
   return found == setups.end() ? "" : verifier_name(*found, setups);
 }
@@ -32,8 +38,9 @@ std::vector<CoveredColumn> covered(const Calibration& calibration, const ClaimVi
                                    const Hypothesis& hypothesis) {
   std::vector<CoveredColumn> columns;
   for (const CalibrationCell& cell : calibration.cells) {
-    if (cell.hypothesis != hypothesis) continue;
-    const std::string verifier = column_of(claim, hypothesis.setup, cell.verifier_device);
+    if (cell.hypothesis != hypothesis || cell.engine != engine_of(claim)) continue;
+    const std::string verifier =
+        column_of(claim, hypothesis.setup, cell.verifier_device, cell.verifier_engine);
     if (!verifier.empty()) columns.push_back({&cell, verifier});
   }
   return columns;
@@ -96,7 +103,8 @@ PromptPath path_of(const Calibration& calibration, const ClaimView& claim, const
   for (const Setup& setup : calibration.setups) {
     const Hypothesis rival{setup.name, column.cell->hypothesis.device};
     const CalibrationCell* cell = find_cell(calibration, rival, column.cell->verifier_device);
-    const std::string verifier = column_of(claim, setup.name, column.cell->verifier_device);
+    const std::string verifier =
+        column_of(claim, setup.name, column.cell->verifier_device, column.cell->verifier_engine);
     if (cell == nullptr || cell == column.cell || verifier.empty()) continue;
     const Reexecution* other = claim.run_by(verifier, prompt.reference);
     if (other == nullptr) continue;
@@ -197,6 +205,17 @@ bool same_sampling(const Calibration& calibration, const ClaimView& claim) {
   const Sampling& a = calibration.settings.sampling;
   const Sampling& b = claim.verification.claimed_settings.sampling;
   return a.sampler == b.sampler && a.temperature == b.temperature;
+}
+
+std::string cell_gap(const Calibration& calibration, const ClaimView& claim, const Hypothesis& hypothesis) {
+  const auto shown = [](const std::string& engine) { return engine.empty() ? "the native engine" : engine; };
+  const std::string made = engine_of(claim);
+  for (const CalibrationCell& cell : calibration.cells) {
+    if (cell.hypothesis != hypothesis || cell.engine == made) continue;
+    return fmt::format("the calibration's runs of it were made by {}, the record by {}", shown(cell.engine),
+                       shown(made));
+  }
+  return "the calibration has no runs of it seen from a device that was run";
 }
 
 bool has_cell(const Calibration& calibration, const ClaimView& claim, const Hypothesis& hypothesis) {

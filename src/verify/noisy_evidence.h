@@ -15,6 +15,9 @@ std::string calibration_gap(const Calibration& calibration, const ClaimView& cla
 // Whether the calibration's tokens were chosen as the record's, so that their margins can be compared.
 bool same_sampling(const Calibration& calibration, const ClaimView& claim);
 
+// Why there is no such cell.
+std::string cell_gap(const Calibration& calibration, const ClaimView& claim, const Hypothesis& hypothesis);
+
 // Whether the calibration has a cell of the hypothesis seen from a device that the verifier ran it on. `setup`
 // names the verifier's setup in the calibration's words.
 bool has_cell(const Calibration& calibration, const ClaimView& claim, const Hypothesis& hypothesis);

@@ -47,6 +47,29 @@ TEST(NoisyEvidence, StoppingEarlyCanOnlyLowerIt) {
   }
 }
 
+// Prompts that share their strangest positions, a chat's first words, have one score. A calibration keeps it
+// rounded: one more such prompt is not above them.
+TEST(NoisyEvidence, AScoreIsNotAboveItsEquals) {
+  constexpr Index kFit = 20;
+  ThreadPool pool(1);
+  const std::vector<HonestRun> runs = honest_runs(World{}, 60);
+  for (Index shared = 0; shared < 8; ++shared) {
+    std::vector<HonestRun> alike = runs;
+    for (HonestRun& run : alike) {
+      if (run.prompt < kFit) continue;
+      const auto same = std::find_if(runs.begin(), runs.end(), [&](const HonestRun& other) {
+        return other.prompt == shared && other.truth == run.truth && other.verifier == run.verifier;
+      });
+      run.positions = same->positions;
+      run.token_score = same->token_score;
+    }
+    const CalibrationSplit split{.fit = kFit, .calibration = 36, .prompts_a_claim = 4};
+    const auto calibration = calibrate(world_frame(), alike, split, pool, "w");
+    ASSERT_TRUE(calibration);
+    EXPECT_EQ(own_evidence(world_verification(kS0, "s0", 1, {}, shared), *calibration).log_e, 0) << shared;
+  }
+}
+
 TEST(NoisyEvidence, TheDecisionComesAfterThePositionsThatItNames) {
   const Verification whole = world_verification(kS2, "s0", 12);
   const CandidateEvidence evidence = own_evidence(whole);

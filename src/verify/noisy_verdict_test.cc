@@ -140,6 +140,20 @@ TEST(CalibrationGap, ASetupOnADeviceThatWasNotCalibratedIsNotExamined) {
   EXPECT_THAT(verdict.unexamined, ElementsAre(kS0));
 }
 
+// What one program's runs look like says nothing of another's.
+TEST(CalibrationGap, RunsOfAnotherEngineAreNotExamined) {
+  Verification verification = world_verification(kS0, "s0", 30);
+  for (auto& claimed : verification.claimed_setups) claimed.ran = {{"engine", "vllm"}};
+  const ClaimVerdict open = analysis_of(verification).verdict.claims[0];
+  EXPECT_EQ(open.outcome, Outcome::inconclusive);
+  EXPECT_EQ(open.reason, "the calibration's runs of it were made by the native engine, the record by vllm");
+  Calibration calibration = world_calibration();
+  for (CalibrationCell& cell : calibration.cells) cell.engine = "vllm";
+  EXPECT_EQ(analysis_of(verification, calibration).verdict.claims[0].outcome, Outcome::consistent);
+  for (CalibrationCell& cell : calibration.cells) cell.verifier_engine = "sglang";
+  EXPECT_EQ(analysis_of(verification, calibration).verdict.claims[0].outcome, Outcome::inconclusive);
+}
+
 // How often five ids agree by chance says nothing of one.
 TEST(CalibrationGap, ItsCoincidencesCountForRecordsOfItsKindOnly) {
   const Verification verification = world_verification(kS0, "s0", 2);

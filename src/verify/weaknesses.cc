@@ -73,13 +73,13 @@ void add_sizes(const ClaimView& claim, const ClaimEvidence& evidence, const Deci
   }
   for (const FalsePositives& rate : calibration.false_positives) {
     if (rate.claimed_device != evidence.own.device || rate.upper_bound <= options.alpha) continue;
-    all.push_back(
-        fmt::format("On {} seen from {} {} of {} honest claims of the calibration were refuted, in {} "
-                    "independent groups: this bounds the rate of false alarms by {:.1e} only (95 %); "
-                    "that it is at most {} rests on the prompts being exchangeable with the "
-                    "calibration's. {} groups would show it.",
-                    rate.claimed_device, rate.verifier_device, rate.refuted, rate.claims, rate.independent,
-                    rate.upper_bound, options.alpha, trials_to_promise(options.alpha, 0.95)));
+    all.push_back(fmt::format(
+        "On {} seen from {} {} of {} honest claims of the calibration were refuted, in {} "
+        "independent groups: this bounds the rate of false alarms by {:.1e} only (95 %); "
+        "that it is at most {} rests on the prompts being exchangeable with the "
+        "calibration's. {} groups would show it.",
+        device_word(rate.claimed_device), device_word(rate.verifier_device), rate.refuted, rate.claims,
+        rate.independent, rate.upper_bound, options.alpha, trials_to_promise(options.alpha, 0.95)));
   }
 }
 
