@@ -13,6 +13,7 @@ namespace {
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsSubsetOf;
 
 void expect_truth(const ScoreRequest& request, const Scores& scores) {
   ASSERT_EQ(scores.positions.size(), request.asked.size());
@@ -128,7 +129,8 @@ TEST(RemoteEngine, JobsAreTakenInOrderFromAPool) {
   std::vector<Index> all(40);
   for (Index i = 0; i < 40; ++i) all[static_cast<std::size_t>(i)] = i;
   EXPECT_EQ(taken, all);
-  EXPECT_THAT(endpoints, ElementsAre(std::min(a.url(), b.url()), std::max(a.url(), b.url())));
+  // The one that refused may not be well again before the other has done all that is left.
+  EXPECT_THAT(endpoints, IsSubsetOf({a.url(), b.url()}));
 }
 
 TEST(RemoteEngine, ARepliedThatIsWrongIsAskedForAgain) {
