@@ -39,8 +39,8 @@ struct CalibratePlan {
 };
 
 // Error: as plan_generate; a native setup without a device, or a device where all setups are servers'; verifiers of
-// other names, models or quantizations than the provers', or of one name on fewer devices than another; a split that leaves nothing to a part; a promise that the test prompts
-// cannot support (names how many it takes).
+// other names, models or quantizations than the provers', or of one name on fewer devices than another; a split that
+// leaves nothing to a part; a promise that the test prompts cannot support (names how many it takes).
 Result<CalibratePlan> plan_calibrate(const Experiment& experiment, const CalibrateOptions& options,
                                      ThreadPool& pool, const HubOptions& hub = {});
 
